@@ -1,0 +1,1 @@
+"""The rules of the house: imports, names, packaging, and the first run on a fresh machine."""
