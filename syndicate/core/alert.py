@@ -1,0 +1,115 @@
+"""Alerts: who is told of what should have happened and did not, and the rules that find it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from syndicate.core.issue import BEFORE_FREEZING, State
+from syndicate.core.slot import KnownSlot
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChannels:
+    """What `[alerts]` says: addresses, a web address that gets a JSON document for each alert, and one that is asked
+    for as long as all runs. `allow_private` lets the two lead to this machine or a private network."""
+
+    email: tuple[str, ...] = ()
+    webhook: str = ""
+    heartbeat_url: str = ""
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that should have happened and did not. `key` is the same for as long as it lasts."""
+
+    kind: Literal["slot", "issue", "source", "feed", "clock", "sender", "mail"]
+    subject: str
+    sentence: str
+
+    @property
+    def key(self) -> str:
+        """What tells it from others: one alert for each."""
+        return f"{self.kind} {self.subject}"[:200]
+
+
+SLOT_LATE = timedelta(minutes=15)
+"""So long after its time a slot that did not go is told of."""
+
+BROKEN_AT_LEAST = timedelta(minutes=15)
+UNSEEN_AT_LEAST = timedelta(hours=1)
+LOOKS_THAT_MAY_FAIL = 3
+
+
+def slot_trouble(slot: KnownSlot, issue_state: State | None, now: datetime) -> Trouble | None:
+    """Whether that slot should have gone by now and has not; `issue_state` is of its issue."""
+    if slot.due_at > now - SLOT_LATE:
+        return None
+    when = f"{slot.newsletter}, {slot.cadence}, {slot.wall_time.replace('T', ' ')}"
+    waits = issue_state in BEFORE_FREEZING
+    number = slot.issue_id
+    match slot.state:
+        case "missed":
+            told = f"was missed. `syndicate newsletters missed {slot.newsletter}` settles it."
+        case "awaiting" if waits:
+            told = f"did not go: {slot.why} `syndicate issues approve {number}` and `send {number}` do."
+        case "going" if waits:
+            told = f"did not begin: issue {number} is {issue_state}."
+        case "drafting" | "drafted":
+            told = f"did not go yet. {slot.why}".strip()
+        case _:
+            return None
+    return Trouble("slot", _subject(slot), f"The slot {when} {told}")
+
+
+def slot_key(slot: KnownSlot) -> str:
+    """The key of what is told of that slot."""
+    return Trouble("slot", _subject(slot), "").key
+
+
+def _subject(slot: KnownSlot) -> str:
+    return f"{slot.newsletter}/{slot.cadence}/{slot.wall_time}"
+
+
+BLOCKED_FOR = timedelta(hours=24)
+"""How long it is told that mails were turned away because of their sender."""
+
+
+def blocked_trouble(api: str, mails: Mapping[str, int], sender: str) -> Trouble:
+    """Mailboxes turned mails away because of who sends them: `mails` counts them by status code ("" for none)."""
+    codes = ", ".join(f"{code or 'without a code'} ({count:,})" for code, count in mails.items())
+    count = sum(mails.values())
+    told = f"{count:,} mail{'s were' if count > 1 else ' was'} turned away for the sender's sake within a day: {codes}."
+    domain = sender.rpartition("@")[2]
+    cure = (
+        f"No reader was closed for it. Look at SPF, DKIM and DMARC of {domain} and at its reputation at {api}; "
+        "`syndicate issues pause` holds what is going out."
+    )
+    return Trouble("sender", api, f"{told} {cure}")
+
+
+def is_overdue(last_at: datetime | None, now: datetime, every: timedelta, at_least: timedelta) -> bool:
+    """Whether what should happen `every` so often has failed to for longer than is usual."""
+    return last_at is None or now - last_at > max(LOOKS_THAT_MAY_FAIL * every, at_least)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What begins, what goes on under its key, and the keys of what has ended."""
+
+    began: tuple[Trouble, ...]
+    goes_on: tuple[Trouble, ...]
+    ended: tuple[str, ...]
+
+
+def compare(open_keys: Collection[str], found: Iterable[Trouble]) -> Changes:
+    """The troubles found now beside those known to be open."""
+    by_key = {each.key: each for each in found}
+    return Changes(
+        began=tuple(each for key, each in by_key.items() if key not in open_keys),
+        goes_on=tuple(each for key, each in by_key.items() if key in open_keys),
+        ended=tuple(key for key in open_keys if key not in by_key),
+    )

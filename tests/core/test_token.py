@@ -1,0 +1,119 @@
+"""Tokens: what was signed comes back, and nothing else is ever taken."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from syndicate.core.token import TokenSigner
+from syndicate.errors import BadInput
+
+OLD, NEW = (1, b"the secret of the first key"), (2, b"the secret of the second key")
+SIGNER = TokenSigner([OLD, NEW])
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+purposes = st.text(st.characters(exclude_characters="\x1f", codec="utf-8"), max_size=20)
+parts = st.lists(
+    st.integers() | st.text(st.characters(exclude_characters="\x1f", codec="utf-8"), max_size=30), max_size=5
+)
+
+
+@given(purpose=purposes, parts=parts)
+def test_what_was_signed_comes_back(purpose: str, parts: list[Any]) -> None:
+    token = SIGNER.sign(purpose, *parts)
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", token)
+    assert SIGNER.read(purpose, token) == tuple(map(str, parts))
+
+
+@given(
+    purpose=purposes, rest=parts, number=st.integers(0, 2**63), secret=st.binary(min_size=16, max_size=130)
+)
+def test_a_series_gives_the_very_same_tokens(purpose: str, rest: list[Any], number: int, secret: bytes) -> None:
+    signer = TokenSigner([OLD, (7, secret)])
+    series = signer.series(purpose, *rest)
+    assert series(number) == signer.sign(purpose, number, *rest) == series(number)
+    assert series(number + 1) != series(number)
+
+
+def test_a_series_refuses_what_a_token_may_not_hold() -> None:
+    for purpose, part in (("a\x1fb", "c"), ("a", "b\x1fc")):
+        with pytest.raises(ValueError, match=r"U\+001F"):
+            SIGNER.series(purpose, part)
+
+
+@given(parts=parts, data=st.data())
+def test_any_changed_character_is_refused(parts: list[Any], data: st.DataObject) -> None:
+    token = SIGNER.sign("unsubscribe", *parts)
+    at = data.draw(st.integers(0, len(token) - 1))
+    other = data.draw(st.sampled_from(ALPHABET) | st.characters())
+    assume(other != token[at])
+    with pytest.raises(BadInput):
+        SIGNER.read("unsubscribe", token[:at] + other + token[at + 1 :])
+
+
+@given(parts=parts, data=st.data())
+def test_any_shorter_or_longer_token_is_refused(parts: list[Any], data: st.DataObject) -> None:
+    token = SIGNER.sign("unsubscribe", *parts)
+    kept = data.draw(st.integers(0, len(token) - 1))
+    extra = data.draw(st.text(st.sampled_from(ALPHABET + "=.\n \u00e9"), min_size=1, max_size=8))
+    for changed in (token[:kept], token + extra, extra + token):
+        with pytest.raises(BadInput):
+            SIGNER.read("unsubscribe", changed)
+
+
+@given(purpose=purposes, other=purposes, parts=parts)
+def test_another_purpose_is_refused(purpose: str, other: str, parts: list[Any]) -> None:
+    assume(purpose != other)
+    with pytest.raises(BadInput):
+        SIGNER.read(other, SIGNER.sign(purpose, *parts))
+
+
+@given(parts=parts, other=st.binary(min_size=16, max_size=64))
+def test_another_secret_is_refused(parts: list[Any], other: bytes) -> None:
+    assume(other != NEW[1])
+    with pytest.raises(BadInput):
+        TokenSigner([(2, other)]).read("unsubscribe", SIGNER.sign("unsubscribe", *parts))
+
+
+@given(junk=st.text(max_size=200) | st.text(st.sampled_from(ALPHABET), max_size=200))
+def test_junk_is_refused_as_bad_input(junk: str) -> None:
+    with pytest.raises(BadInput):
+        SIGNER.read("unsubscribe", junk)
+
+
+def test_a_token_survives_the_rotation_of_keys() -> None:
+    before = TokenSigner([OLD]).sign("unsubscribe", 42, "morning")
+    assert SIGNER.read("unsubscribe", before) == ("42", "morning")
+    assert SIGNER.sign("unsubscribe", 42, "morning") == TokenSigner([NEW]).sign("unsubscribe", 42, "morning") != before
+    with pytest.raises(BadInput):
+        TokenSigner([NEW]).read("unsubscribe", before)
+
+
+def test_a_token_is_short_and_does_not_end_in_what_mail_programs_take_for_punctuation() -> None:
+    for subscriber in range(500):
+        token = SIGNER.sign("unsubscribe", 10_000_000 + subscriber, "morning", 4711)
+        assert len(token) <= 56
+        assert token[-1].isalnum()
+
+
+def test_a_separator_cannot_be_smuggled_in() -> None:
+    with pytest.raises(ValueError, match=r"U\+001F"):
+        SIGNER.sign("unsubscribe", "1\x1f2")
+    with pytest.raises(ValueError, match=r"U\+001F"):
+        SIGNER.sign("unsub\x1fscribe", 1)
+
+
+@pytest.mark.parametrize(
+    "keys", [[], [(1, b"short")], [(1, b"the secret of the first key"), (1, b"the secret of another key")]]
+)
+def test_keys_that_cannot_sign_are_refused(keys: list[tuple[int, bytes]]) -> None:
+    with pytest.raises(ValueError):
+        TokenSigner(keys)
+
+
+def test_a_signer_shows_no_secret() -> None:
+    assert "secret" not in repr(SIGNER)
