@@ -1,0 +1,214 @@
+"""Batches as rows: how they are read, and the few ways in which one row changes.
+
+Lock order on PostgreSQL: the issue's row, then batches by id. On SQLite a writer holds the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from syndicate.core.batch import BatchState
+from syndicate.storage import tables
+
+_batches = tables.batches
+_outcomes = tables.recipient_outcomes
+_log = tables.batch_log
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as kept. `recipients` counts the messages of its last request, exclusions taken off."""
+
+    id: int
+    issue_id: int
+    first: int
+    last: int
+    state: BatchState
+    generation: int
+    revision: int
+    api: str
+    account: str
+    request_key: str
+    sha256: str
+    recipients: int
+    worker_id: str
+    fence: int
+    lease_until: datetime | None
+    first_posted_at: datetime | None
+    settled_at: datetime | None
+    attempts: int
+    retry_at: datetime | None
+    why: str
+    proof: str = ""
+    """What shows that the API has the request that is under way, or ""."""
+
+    @property
+    def size(self) -> int:
+        """How many people it was planned for."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch that this process may post once: as claimed, with what its request carries. `ordinals` are those of the
+    messages in the request, in order; `excluded` maps the other ordinals of the range to why they are left out."""
+
+    batch: Batch
+    ordinals: tuple[int, ...]
+    excluded: Mapping[int, str] = field(default_factory=dict)
+    replay: bool = False
+
+
+HAD_IT = "they have it already"
+"""Why somebody of whom it is proven that they got the issue was left out of the batch's last request."""
+
+
+def was_left_out() -> sa.ColumnElement[bool]:
+    """Of a row of `recipient_outcomes`: whether the batch's last request was made without that person."""
+    had_it = sa.and_(_outcomes.c.outcome == "accepted", _outcomes.c.why == HAD_IT)
+    return sa.or_(_outcomes.c.outcome == "suppressed", had_it)
+
+
+BATCH_COLUMNS = [_batches.c[name] for name in Batch.__dataclass_fields__]
+
+
+def read_batches(connection: Connection, query: sa.Select[Any]) -> list[Batch]:
+    """The batches that a query over `BATCH_COLUMNS` finds."""
+    return [Batch(**row._mapping) for row in connection.execute(query)]
+
+
+def select_batches(
+    connection: Connection, issue_id: int, *, states: Iterable[BatchState] | None = None, limit: int | None = None
+) -> list[Batch]:
+    """The batches of an issue, by range."""
+    query = sa.select(*BATCH_COLUMNS).where(_batches.c.issue_id == issue_id).order_by(_batches.c.first, _batches.c.id)
+    if states is not None:
+        query = query.where(_batches.c.state.in_(sorted(states)))
+    return read_batches(connection, query.limit(limit) if limit else query)
+
+
+def claimable(
+    connection: Connection, issue_id: int, now: datetime, *, start: int, limit: int, last: int | None = None
+) -> list[Batch]:
+    """Batches that may be claimed now, by range from ordinal `start` on, then from the beginning; with `last`, only
+    those that begin at or before that ordinal."""
+    here = sa.select(*BATCH_COLUMNS).where(_batches.c.issue_id == issue_id).order_by(_batches.c.first).limit(limit)
+    if last is not None:
+        here = here.where(_batches.c.first <= last)
+    # Each state for itself: so the index finds the next ones, however many are settled before them.
+    states = [
+        here.where(_batches.c.state == "planned"),
+        here.where(_batches.c.state == "retry", _batches.c.retry_at <= now),
+    ]
+    sides = [_batches.c.first >= start, _batches.c.first < start] if start > 0 else [sa.true()]
+    found: list[Batch] = []
+    for side in sides:
+        rows = [batch for query in states for batch in read_batches(connection, query.where(side))]
+        found += sorted(rows, key=lambda batch: batch.first)[: limit - len(found)]
+        if len(found) == limit:
+            break
+    return found
+
+
+def due_uncertain(connection: Connection, issue_id: int, now: datetime, limit: int) -> list[Batch]:
+    """Uncertain batches that are to be replayed or looked up now."""
+    query = (
+        sa.select(*BATCH_COLUMNS)
+        .where(_batches.c.issue_id == issue_id, _batches.c.state == "uncertain", _batches.c.retry_at <= now)
+        .order_by(_batches.c.retry_at)
+        .limit(limit)
+    )
+    return read_batches(connection, query)
+
+
+def next_due(connection: Connection, issue_id: int, *, posting: bool) -> datetime | None:
+    """When the next batch of the issue can go on by itself: a retry or an uncertain one. None: never."""
+    states = ["retry", "uncertain"] if posting else ["uncertain"]
+    query = sa.select(sa.func.min(_batches.c.retry_at)).where(
+        _batches.c.issue_id == issue_id, _batches.c.state.in_(states), _batches.c.retry_at.is_not(None)
+    )
+    due: datetime | None = connection.execute(query).scalar_one()
+    return due
+
+
+def set_state(connection: Connection, held: Batch, to: BatchState, now: datetime, **changes: Any) -> None:
+    """Moves a batch that is still as it was read. Raises NoResultFound when it is not."""
+    moved = connection.execute(
+        sa.update(_batches)
+        .where(_batches.c.id == held.id, _batches.c.state == held.state, _batches.c.fence == held.fence)
+        .values(state=to, settled_at=now, **changes)
+        .returning(_batches.c.id)
+    )
+    moved.one()
+
+
+def set_columns(connection: Connection, batch_id: int, **changes: Any) -> None:
+    """Changes columns of a batch whose row the caller holds."""
+    connection.execute(sa.update(_batches).where(_batches.c.id == batch_id).values(**changes))
+
+
+def lock_batch(connection: Connection, batch_id: int) -> Batch:
+    """The batch as it is now, its row held to commit."""
+    row = connection.execute(sa.select(*BATCH_COLUMNS).where(_batches.c.id == batch_id).with_for_update()).one()
+    return Batch(**row._mapping)
+
+
+def lock_batches(connection: Connection, batch_ids: Sequence[int]) -> dict[int, Batch]:
+    """Those batches as they are now, by id, their rows held to commit."""
+    query = sa.select(*BATCH_COLUMNS).where(_batches.c.id.in_(list(batch_ids))).order_by(_batches.c.id)
+    return {batch.id: batch for batch in read_batches(connection, query.with_for_update())}
+
+
+def put_outcomes(
+    connection: Connection, batch: Batch, outcome: str, people: Mapping[int, str], now: datetime
+) -> None:
+    """Replaces the recipients of the batch that have this outcome of their own."""
+    connection.execute(
+        sa.delete(_outcomes).where(
+            _outcomes.c.batch_id == batch.id,
+            sa.or_(_outcomes.c.outcome == outcome, _outcomes.c.ordinal.in_(list(people))),
+        )
+    )
+    rows = [
+        {
+            "issue_id": batch.issue_id,
+            "ordinal": ordinal,
+            "batch_id": batch.id,
+            "outcome": outcome,
+            "why": why,
+            "at": now,
+        }
+        for ordinal, why in people.items()
+    ]
+    if rows:
+        connection.execute(sa.insert(_outcomes), rows)
+
+
+def insert_batch(
+    connection: Connection, issue_id: int, first: int, last: int, *, revision: int, parent_id: int | None = None
+) -> int:
+    """A planned batch for a range of ordinals."""
+    values = {"issue_id": issue_id, "first": first, "last": last, "revision": revision, "parent_id": parent_id}
+    added = connection.execute(sa.insert(_batches).values(**values, state="planned").returning(_batches.c.id))
+    return int(added.scalar_one())
+
+
+def note(connection: Connection, batch: Batch, state: str, why: str, now: datetime, worker_id: str) -> None:
+    """Writes a line of the log of a batch: `state` is the state it came to, or `taken` or `late`."""
+    connection.execute(
+        sa.insert(_log).values(
+            batch_id=batch.id,
+            at=now,
+            state=state,
+            generation=batch.generation,
+            revision=batch.revision,
+            worker_id=worker_id,
+            why=why,
+        )
+    )

@@ -1,0 +1,295 @@
+"""Claims: who is in a request, and the one durable transaction that fixes it before the call."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from syndicate.core.batch import Step
+from syndicate.core.issue import Issue
+from syndicate.storage import tables
+from syndicate.storage.batches import HAD_IT, was_left_out
+from syndicate.storage.ledger import Batch, Claim, put_outcomes, set_aside
+
+_batches = tables.batches
+
+
+class Planned(NamedTuple):
+    """One recipient of a batch, with the snapshots that the mail needs. `excluded` says why they must not be mailed
+    now, or is ""; `left_out` whether the batch's last request was made without them; `has_it` whether it is proven that
+    the API took it for them."""
+
+    ordinal: int
+    subscriber_id: int
+    email: str
+    name: str
+    variant_key: str
+    excluded: str
+    left_out: bool = False
+    has_it: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request built for a batch as it was read, or (`step`) why none can be built. A replay keeps generation, key
+    and exclusions of the request that it repeats."""
+
+    batch: Batch
+    ordinals: tuple[int, ...]
+    excluded: Mapping[int, str] = field(default_factory=dict)
+    now_excluded: frozenset[int] = frozenset()
+    api: str = ""
+    account: str = ""
+    request_key: str = ""
+    sha256: str = ""
+    replay: bool = False
+    step: Step | None = None
+    revision: int = 0
+    """Of the issue's content, as its bytes have it."""
+
+
+def planned_recipients(connection: Connection, newsletter: str, batches: Sequence[Batch]) -> dict[int, list[Planned]]:
+    """Who is planned in each of an issue's batches, by ordinal, and who of them must not be mailed now: suppressed,
+    left, paused since it was frozen, or erased."""
+    recipients, outcomes = tables.issue_recipients, tables.recipient_outcomes
+    query = sa.select(outcomes.c.ordinal, outcomes.c.outcome, was_left_out().label("left_out")).where(
+        outcomes.c.batch_id.in_([batch.id for batch in batches])
+    )
+    own = connection.execute(query).all()
+    left_out = {row.ordinal for row in own if row.left_out}
+    has_it = {row.ordinal for row in own if row.outcome == "accepted"}
+    rows: list[Planned] = []
+    new = tuple.__new__
+    for issue_id, first, last in _spans(batches):
+        people = (
+            sa.select(
+                recipients.c.ordinal,
+                recipients.c.subscriber_id,
+                recipients.c.email,
+                recipients.c.name,
+                recipients.c.variant_key,
+                _exclusion(),
+            )
+            .select_from(_people(newsletter))
+            .where(recipients.c.issue_id == issue_id, recipients.c.ordinal.between(first, last))
+            .order_by(recipients.c.ordinal)
+        )
+        # Made of their values as they come: there are many.
+        rows += [new(Planned, (*row, False, False)) for row in connection.execute(people)]
+    if own:
+        rows = [
+            row._replace(left_out=row.ordinal in left_out, has_it=row.ordinal in has_it)
+            if row.ordinal in left_out or row.ordinal in has_it
+            else row
+            for row in rows
+        ]
+    return {batch.id: _within(rows, batch) for batch in batches}
+
+
+def _within(rows: list[Planned], batch: Batch) -> list[Planned]:
+    """Those of the rows, in the order of ordinals, that are in the batch."""
+    by_ordinal = itemgetter(0)
+    return rows[bisect_left(rows, batch.first, key=by_ordinal) : bisect_right(rows, batch.last, key=by_ordinal)]
+
+
+def _spans(batches: Sequence[Batch]) -> list[tuple[int, int, int]]:
+    """(issue, first, last) of the ranges of the batches, those that follow one another as one: asked for with constant
+    bounds, so that a database without fresh statistics still goes by the index."""
+    spans: list[tuple[int, int, int]] = []
+    for batch in sorted(batches, key=lambda each: (each.issue_id, each.first)):
+        if spans and spans[-1][0] == batch.issue_id and spans[-1][2] + 1 == batch.first:
+            spans[-1] = (batch.issue_id, spans[-1][1], batch.last)
+        else:
+            spans.append((batch.issue_id, batch.first, batch.last))
+    return spans
+
+
+def _owners(batches: Sequence[Batch]) -> Callable[[int], int]:
+    """The id of the batch that an ordinal belongs to. The batches are of one issue and do not overlap."""
+    ordered = sorted(batches, key=lambda each: each.first)
+    firsts = [batch.first for batch in ordered]
+    return lambda ordinal: ordered[bisect_right(firsts, ordinal) - 1].id
+
+
+def may_post(connection: Connection, issue_id: int, *, hold: bool = False) -> bool:
+    """Whether the issue is being sent and nothing stops all sending. `hold` keeps that so to commit: a pause that has
+    returned is never followed by a claim."""
+    issue = sa.select(tables.issues.c.state).where(tables.issues.c.id == issue_id)
+    site = sa.select(tables.instance.c.sending_stopped, tables.instance.c.quarantined).where(tables.instance.c.id == 1)
+    if hold:
+        issue, site = issue.with_for_update(read=True), site.with_for_update(read=True)
+    state = connection.execute(issue).scalar_one_or_none()
+    stopped = connection.execute(site).one_or_none()
+    return state == "sending" and not (stopped and (stopped.sending_stopped or stopped.quarantined))
+
+
+def withdrawn_revisions(connection: Connection, issue: Issue, revisions: Collection[int]) -> frozenset[int]:
+    """Those of the issue's earlier `revisions` that carry an article which was retracted since: they are never posted
+    again, not even to find out whether they arrived."""
+    earlier = sorted(each for each in set(revisions) if each < issue.revision)
+    if not earlier:
+        return frozenset()
+    variants, articles = tables.variants, tables.articles
+    query = sa.select(variants.c.revision, variants.c.article_ids).where(
+        variants.c.issue_id == issue.id, variants.c.revision.in_(earlier)
+    )
+    carried = [(row.revision, set(row.article_ids)) for row in connection.execute(query)]
+    every = sorted({each for _, ids in carried for each in ids})
+    retracted = sa.select(articles.c.id).where(articles.c.id.in_(every), articles.c.status == "gone")
+    gone = set(connection.execute(retracted).scalars())
+    return frozenset(revision for revision, ids in carried if ids & gone)
+
+
+def claim(
+    connection: Connection,
+    newsletter: str,
+    prepared: Sequence[Prepared],
+    *,
+    worker_id: str,
+    now: datetime,
+    lease_seconds: float,
+) -> list[Claim]:
+    """Claims those of the prepared batches that are still as they were read and whose exclusions have not changed.
+
+    The caller has asked `may_post` in the same transaction. Batches with nobody left in them are accepted, with nothing
+    to post; those that cannot be built go where their step says. Neither is returned."""
+    held = _hold(connection, prepared)
+    excluded_now = _excluded_now(connection, newsletter, [each.batch for each in prepared if each.batch.id in held])
+    claims: list[Claim] = []
+    changes: list[dict[str, Any]] = []
+    for each in prepared:
+        batch = each.batch
+        if batch.id not in held or excluded_now.get(batch.id, frozenset()) != each.now_excluded:
+            continue
+        if each.step is not None:
+            put_outcomes(connection, batch, "suppressed", each.excluded, now)
+            set_aside(connection, batch, each.step, now)
+            continue
+        if not each.replay:
+            put_outcomes(connection, batch, "suppressed", each.excluded, now)
+            if each.now_excluded.difference(each.excluded):
+                _leave_out_who_has_it(connection, batch)
+        if not each.ordinals:
+            set_aside(connection, batch, Step("accepted", "nobody is left in it: nothing was posted"), now)
+            continue
+        claimed = replace(
+            batch,
+            state="sending",
+            generation=batch.generation if each.replay else batch.generation + 1,
+            api=each.api,
+            account=each.account,
+            request_key=each.request_key,
+            sha256=each.sha256,
+            revision=each.revision,
+            recipients=len(each.ordinals),
+            worker_id=worker_id,
+            fence=batch.fence + 1,
+            lease_until=now + timedelta(seconds=lease_seconds),
+            first_posted_at=batch.first_posted_at if each.replay else now,
+            attempts=batch.attempts + 1,
+            retry_at=None,
+        )
+        claims.append(Claim(claimed, each.ordinals, each.excluded, each.replay))
+        changes.append(_changes(claimed, now))
+    if changes:
+        statement = (
+            sa.update(_batches)
+            .where(_batches.c.id == sa.bindparam("batch_id"), _batches.c.fence == sa.bindparam("old_fence"))
+            .values({name: sa.bindparam(name) for name in _CHANGED})
+        )
+        connection.execute(statement, changes)
+    return claims
+
+
+_CHANGED = (
+    *("state", "generation", "revision", "api", "account", "request_key", "sha256", "recipients", "worker_id"),
+    *("fence",),
+    *("lease_until", "first_posted_at", "posted_at", "attempts", "retry_at"),
+)
+
+
+def _leave_out_who_has_it(connection: Connection, batch: Batch) -> None:
+    outcomes = tables.recipient_outcomes
+    connection.execute(
+        sa.update(outcomes)
+        .where(outcomes.c.batch_id == batch.id, outcomes.c.outcome == "accepted")
+        .values(why=HAD_IT)
+    )
+
+
+def _changes(claimed: Batch, now: datetime) -> dict[str, Any]:
+    values = {name: getattr(claimed, name) for name in _CHANGED if name != "posted_at"}
+    return {**values, "posted_at": now, "batch_id": claimed.id, "old_fence": claimed.fence - 1}
+
+
+def _hold(connection: Connection, prepared: Sequence[Prepared]) -> set[int]:
+    """The batches that are still as they were read, their rows held to commit; what another worker is claiming at this
+    moment is passed over."""
+    read = {each.batch.id: (each.batch.state, each.batch.fence, each.batch.generation) for each in prepared}
+    query = (
+        sa.select(_batches.c.id, _batches.c.state, _batches.c.fence, _batches.c.generation)
+        .where(_batches.c.id.in_(list(read)))
+        .order_by(_batches.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    return {
+        row.id for row in connection.execute(query) if (row.state, row.fence, row.generation) == read[row.id]
+    }
+
+
+def _people(newsletter: str) -> sa.FromClause:
+    recipients, people, subscriptions = tables.issue_recipients, tables.subscribers, tables.subscriptions
+    return recipients.outerjoin(people, people.c.id == recipients.c.subscriber_id).outerjoin(
+        subscriptions,
+        sa.and_(
+            subscriptions.c.subscriber_id == recipients.c.subscriber_id, subscriptions.c.newsletter == newsletter
+        ),
+    )
+
+
+def _exclusion() -> sa.Case[str]:
+    people, subscriptions, issues = tables.subscribers, tables.subscriptions, tables.issues
+    frozen_at = (
+        sa.select(issues.c.frozen_at)
+        .where(issues.c.id == tables.issue_recipients.c.issue_id)
+        .correlate(tables.issue_recipients)
+        .scalar_subquery()
+    )
+    return sa.case(
+        (sa.or_(people.c.id.is_(None), people.c.erased_at.is_not(None)), "erased"),
+        (people.c.suppressed != "", people.c.suppressed),
+        (sa.or_(subscriptions.c.status.is_(None), subscriptions.c.status != "active"), "left"),
+        # Only who paused after it was frozen can be in it at all. They miss nothing: their next one starts before.
+        (sa.and_(subscriptions.c.paused_until.is_not(None), subscriptions.c.paused_until > frozen_at), "paused"),
+        else_="",
+    )
+
+
+def _excluded_now(connection: Connection, newsletter: str, batches: Sequence[Batch]) -> dict[int, frozenset[int]]:
+    recipients = tables.issue_recipients
+    owner = _owners(batches)
+    found: dict[int, set[int]] = {}
+    outcomes = tables.recipient_outcomes
+    has_it = sa.select(outcomes.c.batch_id, outcomes.c.ordinal).where(
+        outcomes.c.batch_id.in_([batch.id for batch in batches]), outcomes.c.outcome == "accepted"
+    )
+    for row in connection.execute(has_it):
+        found.setdefault(row.batch_id, set()).add(row.ordinal)
+    for issue_id, first, last in _spans(batches):
+        query = (
+            sa.select(recipients.c.ordinal)
+            .select_from(_people(newsletter))
+            .where(
+                recipients.c.issue_id == issue_id, recipients.c.ordinal.between(first, last), _exclusion() != ""
+            )
+        )
+        for ordinal in connection.execute(query).scalars():
+            found.setdefault(owner(ordinal), set()).add(ordinal)
+    return {batch_id: frozenset(ordinals) for batch_id, ordinals in found.items()}

@@ -1,0 +1,174 @@
+"""Which of our mails a report of a mail API is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from syndicate.core.headers import mail_host, message_id
+from syndicate.core.mail_event import MailEvent
+from syndicate.core.message import label
+from syndicate.storage import instance, tables
+from syndicate.storage.batches import was_left_out
+
+RECENT = timedelta(days=40)
+"""How long after an issue was frozen a report that names only the label of a mail is matched with it."""
+
+_batches, _issues, _mails = tables.batches, tables.issues, tables.transactional_mails
+_recipients, _outcomes = tables.issue_recipients, tables.recipient_outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """A mail to that address: that of a recipient of an issue, or (`mail_id`) one to one person outside of any."""
+
+    issue_id: int | None = None
+    ordinal: int = 0
+    mail_id: int | None = None
+
+
+Report = tuple[MailEvent, str]
+"""A report, and the normalised address that it claims to be about ("" for none)."""
+
+
+_Left = Sequence[tuple[int, Report]]
+_Labels = Callable[..., str]
+"""From what a Message-ID is made of: the label of that mail."""
+
+
+def find_mails(connection: Connection, reports: Sequence[Report], now: datetime) -> list[Mailed | None]:
+    """For each report the mail that it is about; None when it is about none that we know was for that address.
+
+    The label that went along with a mail proves it; else the label of its request, or the API's own id, which must be
+    the one that it answered for that person."""
+    host, name = mail_host(instance.remembered(connection).web_url), instance.instance_id(connection)
+    found: dict[int, Mailed] = {}
+    for ways in (_by_issue, _alone, _by_label):
+        left = [(place, report) for place, report in enumerate(reports) if place not in found and report[1]]
+        if left:
+            found |= ways(connection, left, lambda *parts: label(message_id(host, name, *parts)), now)
+    for place, (event, address) in enumerate(reports):
+        if place not in found and address and (mailed := _by_request(connection, event, address)) is not None:
+            found[place] = mailed
+    return [found.get(place) for place in range(len(reports))]
+
+
+def _by_issue(connection: Connection, left: _Left, label_of: _Labels, _now: datetime) -> dict[int, Mailed]:
+    """By the issue that the report names: the quick way."""
+    found = {}
+    named: dict[int, list[tuple[int, Report]]] = {}
+    for place, report in left:
+        if report[0].issue_id is not None and report[0].label:
+            named.setdefault(report[0].issue_id, []).append((place, report))
+    for issue_id, theirs in named.items():
+        query = sa.select(_recipients.c.address, _recipients.c.ordinal, _recipients.c.subscriber_id).where(
+            _recipients.c.issue_id == issue_id,
+            _recipients.c.address.in_({address for _, (_, address) in theirs}),
+        )
+        people = {row.address: (row.ordinal, row.subscriber_id) for row in connection.execute(query)}
+        for place, (event, address) in theirs:
+            ordinal, person = people.get(address, (0, 0))
+            if ordinal and label_of(issue_id, person) == event.label:
+                found[place] = Mailed(issue_id, ordinal)
+    return found
+
+
+def _alone(connection: Connection, left: _Left, label_of: _Labels, _now: datetime) -> dict[int, Mailed]:
+    """Mails to one person: by the API's id, or by their label as long as they are not settled."""
+    vendor_ids = {event.vendor_id for _, (event, _) in left if event.vendor_id}
+    columns = (_mails.c.id, _mails.c.to_email, _mails.c.api, _mails.c.vendor_id)
+    query = sa.select(*columns).where(_mails.c.vendor_id.in_(vendor_ids))
+    theirs = {(row.api, row.vendor_id, row.to_email.lower()): row.id for row in connection.execute(query)}
+    ours: dict[tuple[str, str], int] = {}
+    if any(event.label for _, (event, _) in left):
+        unsettled = sa.select(*columns).where(_mails.c.state.in_(["planned", "sending", "retry", "uncertain"]))
+        for row in connection.execute(unsettled):
+            ours[label_of("mail", row.id), row.to_email.lower()] = row.id
+    found = {}
+    for place, (event, address) in left:
+        mail_id = theirs.get((event.api, event.vendor_id, address)) or ours.get((event.label, address))
+        if mail_id is not None:
+            found[place] = Mailed(mail_id=mail_id)
+    return found
+
+
+def _by_label(connection: Connection, left: _Left, label_of: _Labels, now: datetime) -> dict[int, Mailed]:
+    """By the label alone, among the last issues that went to that person."""
+    asked = [(place, report) for place, report in left if report[0].label]
+    if not asked:
+        return {}
+    recent = list(connection.execute(sa.select(_issues.c.id).where(_issues.c.frozen_at > now - RECENT)).scalars())
+    query = sa.select(
+        _recipients.c.issue_id, _recipients.c.ordinal, _recipients.c.subscriber_id, _recipients.c.address
+    ).where(
+        _recipients.c.subscriber_id.in_(_people(address for _, (_, address) in asked)),
+        _recipients.c.issue_id.in_(recent),
+    )
+    keys = {
+        (label_of(row.issue_id, row.subscriber_id), row.address): Mailed(row.issue_id, row.ordinal)
+        for row in connection.execute(query)
+    }
+    found = {}
+    for place, (event, address) in asked:
+        mailed = keys.get((event.label, address))
+        if mailed is not None:
+            found[place] = mailed
+    return found
+
+
+def _people(addresses: Iterable[str]) -> sa.Select[tuple[int]]:
+    return sa.select(tables.subscribers.c.id).where(tables.subscribers.c.address.in_(set(addresses)))
+
+
+def _by_request(connection: Connection, event: MailEvent, address: str) -> Mailed | None:
+    """By the API's id, or by the label of a request. Found from the person, whose mails are few, and not from the id,
+    of which there are millions: it must be the one that was answered for them, at their place among the messages of the
+    request, or that of a request which has one for all and which they were in."""
+    if not event.vendor_id and not event.label:
+        return None
+    columns = ("id", "first", "vendor_ids", "request_key", "recipients")
+    query = (
+        sa.select(_recipients.c.issue_id, _recipients.c.ordinal, *(_batches.c[name] for name in columns))
+        .join(
+            _batches,
+            sa.and_(
+                _batches.c.issue_id == _recipients.c.issue_id,
+                _batches.c.first <= _recipients.c.ordinal,
+                _batches.c.last >= _recipients.c.ordinal,
+                _batches.c.api == event.api,
+            ),
+        )
+        # A snapshot of the address: they may have another by now.
+        .where(_recipients.c.subscriber_id.in_(_people([address])), _recipients.c.address == address)
+        .order_by(_recipients.c.issue_id.desc())
+    )
+    for row in connection.execute(query):
+        for_all = row.recipients > 1 and row.vendor_ids == [event.vendor_id]
+        if for_all or (event.label and event.label == label(row.request_key)):
+            if not _has_own_outcome(connection, row.issue_id, row.ordinal):
+                return Mailed(row.issue_id, row.ordinal)
+        elif event.vendor_id in row.vendor_ids:
+            place = _place(connection, row.id, row.ordinal, row.first)
+            if row.vendor_ids.index(event.vendor_id) == place:
+                return Mailed(row.issue_id, row.ordinal)
+    return None
+
+
+def _has_own_outcome(connection: Connection, issue_id: int, ordinal: int) -> bool:
+    """Whether the person was left out of their batch's request, or refused in it."""
+    own = sa.select(_outcomes.c.outcome).where(
+        _outcomes.c.issue_id == issue_id, _outcomes.c.ordinal == ordinal, _outcomes.c.outcome != "accepted"
+    )
+    return connection.execute(own).first() is not None
+
+
+def _place(connection: Connection, batch_id: int, ordinal: int, first: int) -> int:
+    """Where the person's message stood in the batch's request: those left out before them had none."""
+    left_out = sa.select(sa.func.count()).where(
+        _outcomes.c.batch_id == batch_id, _outcomes.c.ordinal < ordinal, was_left_out()
+    )
+    return ordinal - first - int(connection.execute(left_out).scalar_one())

@@ -1,0 +1,96 @@
+"""Proof that a mail API took a mail, whoever brings it: acceptance is monotone, whatever the batch has become since."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from syndicate.storage import tables
+from syndicate.storage.batches import (
+    BATCH_COLUMNS,
+    HAD_IT,
+    Batch,
+    lock_batch,
+    note,
+    read_batches,
+    set_columns,
+    set_state,
+)
+from syndicate.storage.database import database_now
+
+_batches, _outcomes = tables.batches, tables.recipient_outcomes
+
+
+def prove(
+    connection: Connection, issue_id: int, ordinals: Collection[int], *, api: str, all_or_nothing: bool, why: str
+) -> int:
+    """These recipients of the issue have their mail, as `why` says. With `all_or_nothing` so has everybody in their
+    requests. Returns how many batches that settles; one whose answer is awaited is settled with it."""
+    query = (
+        sa.select(*BATCH_COLUMNS)
+        .where(
+            _batches.c.issue_id == issue_id,
+            _batches.c.state.in_(["planned", "sending", "retry", "uncertain", "refused", "withdrawn"]),
+            _batches.c.first <= max(ordinals),
+            _batches.c.last >= min(ordinals),
+        )
+        .order_by(_batches.c.id)
+    )
+    settled = 0
+    for read in read_batches(connection, query):
+        mine = sorted(each for each in ordinals if read.first <= each <= read.last)
+        if not mine:
+            continue
+        held = lock_batch(connection, read.id)
+        if held.state == "split":
+            # A moment ago, by another process.
+            settled += prove(connection, issue_id, mine, api=api, all_or_nothing=all_or_nothing, why=why)
+        elif held.state != "accepted":
+            settled += _prove_in(connection, held, mine, api, all_or_nothing or held.size == 1, why)
+    return settled
+
+
+def _prove_in(
+    connection: Connection, held: Batch, ordinals: Sequence[int], api: str, whole: bool, why: str
+) -> bool:
+    now = database_now(connection)
+    known = _own(connection, held, ordinals)
+    for ordinal in ordinals:
+        if known.get(ordinal) == "accepted" or (whole and ordinal not in known):
+            continue
+        # An earlier request had them in it, if the last one was made without them.
+        values = {"outcome": "accepted", "why": HAD_IT if known.get(ordinal) == "suppressed" else why, "at": now}
+        place = {"issue_id": held.issue_id, "ordinal": ordinal}
+        if ordinal in known:
+            mine = (_outcomes.c.issue_id == held.issue_id, _outcomes.c.ordinal == ordinal)
+            connection.execute(sa.update(_outcomes).where(*mine).values(**values))
+        else:
+            connection.execute(sa.insert(_outcomes).values(**place, batch_id=held.id, **values))
+    if held.state == "sending":
+        if whole:
+            set_columns(connection, held.id, proof=why)
+        return False
+    if not whole and _count(connection, held, "accepted") + _count(connection, held, "suppressed") < held.size:
+        return False
+    # Of a batch that an older state of the database never saw posted, the API is not known either.
+    changes = {} if held.api else {"api": api, "recipients": held.size - _count(connection, held, "suppressed")}
+    connection.execute(
+        sa.delete(_outcomes).where(_outcomes.c.batch_id == held.id, _outcomes.c.outcome == "accepted")
+    )
+    set_state(connection, held, "accepted", now, why=why, retry_at=None, **changes)
+    note(connection, held, "accepted", why, now, "")
+    return True
+
+
+def _own(connection: Connection, held: Batch, ordinals: Sequence[int]) -> dict[int, str]:
+    query = sa.select(_outcomes.c.ordinal, _outcomes.c.outcome).where(
+        _outcomes.c.issue_id == held.issue_id, _outcomes.c.ordinal.in_(ordinals)
+    )
+    return {row.ordinal: row.outcome for row in connection.execute(query)}
+
+
+def _count(connection: Connection, held: Batch, outcome: str) -> int:
+    query = sa.select(sa.func.count()).where(_outcomes.c.batch_id == held.id, _outcomes.c.outcome == outcome)
+    return int(connection.execute(query).scalar_one())

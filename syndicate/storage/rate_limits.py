@@ -1,0 +1,90 @@
+"""Rate limits that every process shares: one row for each key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from syndicate.core.rate import Rate, arrive
+from syndicate.storage.tables import rate_limits
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def rate_key(kind: str, what: str, secret: bytes) -> str:
+    """The key of a limit on an address of a person or a machine: a keyed hash, from which nobody finds that address."""
+    return f"{kind}:{hashlib.blake2b(what.encode(), key=secret[:64], digest_size=20).hexdigest()}"
+
+
+def take(connection: Connection, key: str, rate: Rate, now: datetime) -> timedelta:
+    """Counts one under the key, in the caller's write transaction: zero when it may happen now, else how long to wait,
+    and nothing is counted. Two processes that take at once do so one after the other."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    # Whoever takes first holds the row to commit.
+    connection.execute(
+        insert(rate_limits).values(key=key, tat=now).on_conflict_do_nothing(index_elements=[rate_limits.c.key])
+    )
+    held = sa.select(rate_limits.c.tat).where(rate_limits.c.key == key).with_for_update()
+    tat, wait = arrive(rate, connection.execute(held).scalar_one(), now)
+    if not wait:
+        connection.execute(sa.update(rate_limits).where(rate_limits.c.key == key).values(tat=tat))
+    return wait
+
+
+def hold(connection: Connection, keys: Collection[str]) -> dict[str, datetime]:
+    """The TAT of each of these keys, held to commit; a key never seen has one long past."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    rows = [{"key": key, "tat": LONG_AGO} for key in sorted(keys)]
+    if not rows:
+        return {}
+    connection.execute(
+        insert(rate_limits).on_conflict_do_nothing(index_elements=[rate_limits.c.key]), rows
+    )
+    return read(connection, keys, lock=True)
+
+
+def read(connection: Connection, keys: Collection[str], *, lock: bool = False) -> dict[str, datetime]:
+    """The TAT of each of these keys that has one."""
+    query = sa.select(rate_limits.c.key, rate_limits.c.tat).where(rate_limits.c.key.in_(sorted(keys)))
+    query = query.order_by(rate_limits.c.key)
+    return {row.key: row.tat for row in connection.execute(query.with_for_update() if lock else query)}
+
+
+def put(connection: Connection, tats: Mapping[str, datetime]) -> None:
+    """Writes the TAT of keys that the caller holds."""
+    for key, tat in sorted(tats.items()):
+        connection.execute(sa.update(rate_limits).where(rate_limits.c.key == key).values(tat=tat))
+
+
+def passed_keys(connection: Connection, now: datetime) -> list[str]:
+    """The keys that limit nothing any more. Looks at all of them: for a read that nobody waits for."""
+    return list(connection.execute(sa.select(rate_limits.c.key).where(rate_limits.c.tat < now)).scalars())
+
+
+def take_first(connection: Connection, keys: Collection[str], until: datetime, now: datetime) -> set[str]:
+    """Takes those of the keys until that moment that nobody has taken now; returns them."""
+    if not keys:
+        return set()
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    made = insert(rate_limits).on_conflict_do_update(
+        index_elements=[rate_limits.c.key], set_={"tat": until}, where=rate_limits.c.tat < now
+    )
+    # In one order, so that two writers do not wait for each other.
+    rows = [{"key": key, "tat": until} for key in sorted(set(keys))]
+    return set(connection.execute(made.returning(rate_limits.c.key), rows).scalars())
+
+
+def taken_before(connection: Connection, keys: Collection[str], now: datetime) -> set[str]:
+    """Those of the keys that are taken now."""
+    query = sa.select(rate_limits.c.key).where(rate_limits.c.key.in_(list(keys)), rate_limits.c.tat >= now)
+    return set(connection.execute(query).scalars())
+
+
+def forget_passed(connection: Connection, keys: Collection[str], now: datetime) -> None:
+    """Removes those of the keys that limit nothing any more."""
+    connection.execute(sa.delete(rate_limits).where(rate_limits.c.key.in_(list(keys)), rate_limits.c.tat < now))

@@ -1,0 +1,199 @@
+"""Settling: what an answer, a proof that comes late, or a decision makes of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from syndicate.core.batch import Step, check_step, halves
+from syndicate.storage import tables
+from syndicate.storage.batches import (
+    BATCH_COLUMNS,
+    Batch,
+    Claim,
+    insert_batch,
+    lock_batch,
+    lock_batches,
+    note,
+    put_outcomes,
+    read_batches,
+    set_columns,
+    set_state,
+)
+from syndicate.storage.issues import get_issue, move_issue
+
+_batches = tables.batches
+_outcomes = tables.recipient_outcomes
+
+
+def settle(connection: Connection, issue_id: int, settled: Sequence[tuple[Claim, Step]], now: datetime) -> list[bool]:
+    """Records what became of posted requests; tells for each whether it was still this owner's to settle.
+
+    A claim that was taken away meanwhile changes nothing, but for a proof of acceptance: that one counts whoever brings
+    it. A step that pauses the issue does so in the same transaction."""
+    reasons = [step.pause for _, step in settled if step.pause]
+    if reasons:
+        issue = get_issue(connection, issue_id, lock=True)
+        if issue.state == "sending":
+            move_issue(connection, issue, "paused", why=reasons[0])
+    result = {}
+    locked = lock_batches(connection, [claim.batch.id for claim, _ in settled])
+    plain = _settle_plainly(connection, settled, locked, now)
+    for claim, step in sorted(settled, key=lambda pair: pair[0].batch.id):
+        held = locked[claim.batch.id]
+        ours = held.state == "sending" and held.fence == claim.batch.fence
+        result[claim.batch.id] = ours
+        if claim.batch.id in plain:
+            continue
+        if ours:
+            _replace_outcomes(connection, claim, step, now)
+            _move(connection, held, step, now)
+        elif step.state == "accepted":
+            _prove(connection, held, claim, step, now)
+        else:
+            late = replace(held, generation=claim.batch.generation)
+            note(connection, late, "late", f"a late answer: {step.why}", now, claim.batch.worker_id)
+    return [result[claim.batch.id] for claim, _ in settled]
+
+
+def _settle_plainly(
+    connection: Connection, settled: Sequence[tuple[Claim, Step]], locked: Mapping[int, Batch], now: datetime
+) -> set[int]:
+    """Settles in one statement those that were accepted with nothing to tell of anybody in them; returns their ids."""
+    plain = {}
+    for claim, step in settled:
+        held = locked[claim.batch.id]
+        ours = held.state == "sending" and held.fence == claim.batch.fence
+        if ours and step == Step("accepted", step.why, vendor_ids=step.vendor_ids) and not claim.excluded:
+            plain[held.id] = (held, step)
+    own = sa.select(_outcomes.c.batch_id).where(_outcomes.c.batch_id.in_(list(plain))).distinct()
+    for batch_id in connection.execute(own).scalars():
+        del plain[batch_id]
+    rows = [
+        {
+            "batch_id": held.id,
+            "held_fence": held.fence,
+            "settled_at": now,
+            "why": held.proof,
+            "vendor_ids": list(step.vendor_ids),
+        }
+        for held, step in plain.values()
+    ]
+    if rows:
+        connection.execute(_ACCEPT, rows)
+    return set(plain)
+
+
+_ACCEPT = (
+    sa.update(_batches)
+    .where(_batches.c.id == sa.bindparam("batch_id"), _batches.c.fence == sa.bindparam("held_fence"))
+    .values(
+        state="accepted",
+        retry_at=None,
+        proof="",
+        **{name: sa.bindparam(name) for name in ("settled_at", "why", "vendor_ids")},
+    )
+)
+
+
+def _prove(connection: Connection, held: Batch, claim: Claim, step: Step, now: datetime) -> None:
+    """A late acceptance: monotone, whatever the batch has become since."""
+    late = replace(step, why=f"a late answer shows it: {step.why}")
+    if held.state == "accepted":
+        return
+    if held.state == "split":
+        children = sa.select(*BATCH_COLUMNS).where(_batches.c.parent_id == held.id).order_by(_batches.c.id)
+        for child in read_batches(connection, children):
+            _prove(connection, lock_batch(connection, child.id), _part(claim, child), replace(late, refused={}), now)
+        return
+    _replace_outcomes(connection, claim, step, now)
+    set_state(connection, held, "accepted", now, why=late.why, retry_at=None, vendor_ids=list(step.vendor_ids))
+    note(connection, held, "accepted", late.why, now, claim.batch.worker_id)
+
+
+def _part(claim: Claim, child: Batch) -> Claim:
+    inside = range(child.first, child.last + 1)
+    return Claim(
+        replace(child, worker_id=claim.batch.worker_id),
+        tuple(ordinal for ordinal in claim.ordinals if ordinal in inside),
+        {ordinal: why for ordinal, why in claim.excluded.items() if ordinal in inside},
+    )
+
+
+def move_unresolved(connection: Connection, batch: Batch, step: Step, now: datetime) -> bool:
+    """Moves an uncertain batch as a look-up or a person decided; False when it is no longer as it was read."""
+    held = lock_batch(connection, batch.id)
+    if held.state != "uncertain" or held.fence != batch.fence:
+        return False
+    if step.state != "uncertain":
+        _move(connection, held, step, now)
+        if step.state == "retry":
+            set_columns(connection, held.id, attempts=0)
+        return True
+    set_columns(connection, held.id, retry_at=step.retry_at, why=step.why, attempts=held.attempts + 1)
+    if step.why != held.why:
+        note(connection, held, "uncertain", step.why, now, "")
+    return True
+
+
+def set_aside(connection: Connection, batch: Batch, step: Step, now: datetime) -> None:
+    """Moves a batch for which nothing is posted: refused, split, or accepted with nobody left in it. The caller holds
+    its row as it was read."""
+    _move(connection, batch, step, now)
+    if step.state == "accepted":
+        set_columns(connection, batch.id, recipients=0)
+
+
+def _move(connection: Connection, held: Batch, step: Step, now: datetime) -> None:
+    if held.proof and step.state != "accepted":
+        # It came before the answer, or instead of it.
+        step = Step("accepted", held.proof)
+    check_step(held.id, held.state, step.state)
+    set_state(
+        connection,
+        held,
+        step.state,
+        now,
+        why=step.why if step.state != "accepted" or step.refused else held.proof,
+        retry_at=step.retry_at,
+        proof="",
+        vendor_ids=list(step.vendor_ids),
+        attempts=held.attempts if step.counts else max(held.attempts - 1, 0),
+    )
+    if step.state == "split":
+        # Of whom it is proven that they have it goes on in the half that they fall to.
+        own = _outcomes.c.batch_id == held.id
+        connection.execute(sa.delete(_outcomes).where(own, _outcomes.c.outcome != "accepted"))
+        for first, last in halves(held.first, held.last):
+            half = insert_batch(connection, held.issue_id, first, last, revision=held.revision, parent_id=held.id)
+            theirs = sa.update(_outcomes).where(own, _outcomes.c.ordinal.between(first, last))
+            connection.execute(theirs.values(batch_id=half))
+    if step.state != "accepted" or step.refused or held.state != "sending":
+        note(connection, held, step.state, step.why, now, held.worker_id)
+
+
+def _replace_outcomes(connection: Connection, claim: Claim, step: Step, now: datetime) -> None:
+    """Who was left out of this very request, and whom the API turned down inside it."""
+    if step.state != "accepted":
+        return
+    refused = {claim.ordinals[at]: why for at, why in step.refused.items() if 0 <= at < len(claim.ordinals)}
+    query = sa.select(_outcomes.c.ordinal).where(
+        _outcomes.c.batch_id == claim.batch.id, _outcomes.c.outcome == "accepted"
+    )
+    proven = set(connection.execute(query).scalars()) if claim.batch.size > 1 else set()
+    # Of those in this request the batch itself says it now.
+    settled = sorted(proven & set(claim.ordinals))
+    if settled:
+        connection.execute(
+            sa.delete(_outcomes).where(
+                _outcomes.c.issue_id == claim.batch.issue_id, _outcomes.c.ordinal.in_(settled)
+            )
+        )
+    for outcome, people in (("refused", refused), ("suppressed", claim.excluded)):
+        if people:
+            rest = {ordinal: why for ordinal, why in people.items() if ordinal not in proven}
+            put_outcomes(connection, claim.batch, outcome, rest, now)
