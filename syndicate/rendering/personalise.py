@@ -1,0 +1,156 @@
+"""One rendered body becomes one letter to many recipients, with each one's own links and name: nothing is rendered
+again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import Protocol
+
+from syndicate.core import headers
+from syndicate.core.copies import Addressee, Copies, Letter, Wording
+from syndicate.core.message import Message
+from syndicate.core.newsletter import Newsletter
+from syndicate.core.placeholders import LONGEST_NAME
+from syndicate.core.publication import Publication, Sender
+from syndicate.core.token import TokenSigner
+from syndicate.errors import BadInput
+from syndicate.rendering.email import RenderedVariant
+from syndicate.rendering.text import one_line
+from syndicate.rendering.words import TEST_MARKS, words_for
+
+
+class Person(Protocol):
+    """Whoever gets a copy."""
+
+    @property
+    def ordinal(self) -> int: ...
+    @property
+    def subscriber_id(self) -> int: ...
+    @property
+    def email(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One row of the frozen audience. A preview takes any: `Recipient(1, 0, "reader@example.org", "")`."""
+
+    ordinal: int
+    subscriber_id: int
+    email: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What all mails of an issue share. `date` is aware; `instance` names the installation and never changes; a test's
+    links are signed for nothing."""
+
+    publication: Publication
+    sender: Sender
+    newsletter: Newsletter
+    issue_id: int
+    instance: str
+    date: datetime
+    signer: TokenSigner
+    revision: int = 1
+    test: bool = False
+
+
+def message_id(envelope: Envelope, person: Person) -> str:
+    """The same for the same person and issue for ever, whatever the revision: a copy that comes twice shows as one.
+    Tests of one issue differ by their moment, else a mailbox would hide the second."""
+    return message_ids(envelope)(_own(envelope, person))
+
+
+def message_ids(envelope: Envelope) -> Callable[[int | str], str]:
+    """The Message-ID of a mail under this envelope, by `Addressee.own`."""
+    host = headers.mail_host(envelope.publication.web_url)
+    if envelope.test:
+        whole = headers.message_ids(host, envelope.instance, envelope.issue_id, "test")
+        return lambda own: whole(f"{own}\x1f{envelope.date.isoformat()}")
+    return headers.message_ids(host, envelope.instance, envelope.issue_id)
+
+
+def _own(envelope: Envelope, person: Person) -> int | str:
+    return person.email if envelope.test else person.subscriber_id
+
+
+def letter_of(variant: RenderedVariant, envelope: Envelope) -> Letter:
+    """The version as a letter. Raises BadInput when the sender or a web address cannot stand in a header."""
+    sender, newsletter = envelope.sender, envelope.newsletter.name
+    for what, value in (
+        ("[mail] from", sender.from_name),
+        ("[mail] from", sender.from_email),
+        ("[mail] reply_to", sender.reply_to),
+    ):
+        headers.check_one_line(what, value)
+    common = headers.common_headers(
+        date=envelope.date,
+        title=envelope.newsletter.title,
+        newsletter=newsletter,
+        host=headers.mail_host(envelope.publication.web_url),
+        issue_id=envelope.issue_id,
+        revision=envelope.revision,
+        instance=envelope.instance,
+    )
+    leave_at, choose_at = envelope.publication.web("u/"), envelope.publication.web("p/")
+    return Letter(
+        from_name=sender.from_name,
+        from_email=sender.from_email,
+        reply_to=sender.reply_to,
+        subject=Wording.of(_marked(variant.subject, envelope), leave_at, choose_at),
+        # Tokens need no escaping: only what stands before them may.
+        html=Wording.of(variant.html, escape(leave_at), escape(choose_at)),
+        text=Wording.of(variant.text, leave_at, choose_at),
+        headers=(
+            ("List-Unsubscribe", Wording([f"<{leave_at}", ">"], ["leaving"])),
+            *((name, Wording([value])) for name, value in common),
+        ),
+    )
+
+
+def addressees(envelope: Envelope, people: Iterable[Person]) -> Iterator[Addressee]:
+    """Each recipient with their own values, in their order, made as they are asked for.
+
+    Unsubscribe and preferences tokens carry (subscriber id, newsletter, issue id). Raises BadInput for an address that
+    holds a line end, and when a value cannot stand in a header."""
+    leave, choose = ("test", "test") if envelope.test else ("unsubscribe", "preferences")
+    leaving, choosing = (
+        envelope.signer.series(purpose, envelope.newsletter.name, envelope.issue_id) for purpose in (leave, choose)
+    )
+    test, checked, new = envelope.test, False, tuple.__new__
+    for person in people:
+        subscriber, email, name = person.subscriber_id, person.email, person.name
+        if name:
+            name = one_line(name)[:LONGEST_NAME]
+        if "\r" in email or "\n" in email:
+            raise BadInput(f"The address of recipient {person.ordinal} holds a line end.", cure="Correct or erase it.")
+        token = leaving(subscriber)
+        if not checked:
+            # Tokens are ASCII by construction and differ by a few digits: one look is enough.
+            headers.check_headers([("List-Unsubscribe", f"<{envelope.publication.web('u/')}{token}>")])
+            checked = True
+        yield new(Addressee, (email, name, token, choosing(subscriber), email if test else subscriber))
+
+
+def copies(variant: RenderedVariant | Letter, envelope: Envelope, people: Iterable[Person]) -> Copies:
+    """A letter to these recipients. The same arguments always give the same mails. Raises BadInput."""
+    letter = variant if isinstance(variant, Letter) else letter_of(variant, envelope)
+    return Copies(letter, list(addressees(envelope, people)), message_ids(envelope))
+
+
+def personalise(variant: RenderedVariant, envelope: Envelope, people: Iterable[Person]) -> Iterator[Message]:
+    """A whole mail for each recipient, in their order, made as it is asked for. Raises BadInput."""
+    whole = copies(variant, envelope, ()).whole
+    return map(whole, addressees(envelope, people))
+
+
+def _marked(subject: str, envelope: Envelope) -> str:
+    if envelope.test and not subject.startswith(TEST_MARKS):
+        return f"{words_for(envelope.newsletter.language).test_mark} {subject}"
+    return subject

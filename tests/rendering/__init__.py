@@ -1,0 +1,1 @@
+"""What articles look like in feeds, pages and mails."""
