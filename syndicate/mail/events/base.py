@@ -1,0 +1,47 @@
+"""The port of webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from syndicate.core.mail_event import MailEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request as it came. `headers` are by lower-case name."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a request told, proved to be the mail API's. `once` is a token that may come with this very body only, for
+    the time of `once_for`, where the proof is not over the body; "" where it is, or where there is none but the
+    secret."""
+
+    events: tuple[MailEvent, ...]
+    once: str = ""
+    once_for: timedelta = timedelta(0)
+
+
+class Webhook(Protocol):
+    """The webhook of one mail API."""
+
+    @property
+    def largest_body(self) -> int:
+        """In octets, what one request may have."""
+
+    def admit(self, headers: Mapping[str, str]) -> None:
+        """Turns away whose headers, by lower-case name, alone tell that they are not the mail API, before their body is
+        read. Raises Refused."""
+
+    def take(self, arrival: Arrival, now: datetime) -> Report:
+        """What the request reports; events of kinds that are not known are among them as "other".
+
+        Raises Refused when it does not prove that it comes from the mail API, before anything else of it is read;
+        BadInput when it is not what the API sends; MailAPIError when that cannot be told now."""

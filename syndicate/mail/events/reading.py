@@ -1,0 +1,117 @@
+"""What all reports of mail APIs have in common: JSON of strangers, read without trust in its shape."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, NoReturn
+
+from syndicate.errors import BadInput
+
+LONGEST_ID = 200
+LONGEST_WHY = 1000
+
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+"""What JSON can say and no database keeps: NUL, and halves of characters."""
+
+
+def json_of(body: bytes) -> Any:
+    """The body as JSON, in values that every database keeps. Raises BadInput."""
+    try:
+        found = json.loads(body, parse_constant=_refuse, parse_float=_finite)
+        return _clean(found) if b"\\u" in body else found
+    except (ValueError, RecursionError):
+        raise BadInput("The body is not JSON.") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(digits: str) -> float | str:
+    number = float(digits)
+    return number if isfinite(number) else digits
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _NOT_TEXT.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_clean(each) for each in value]
+    if isinstance(value, dict):
+        return {_clean(name): _clean(each) for name, each in value.items()}
+    return value
+
+
+def objects_of(body: bytes, api: str) -> list[dict[str, Any]]:
+    """The object that the body is, or all of those in a list. Raises BadInput for anything else in it."""
+    told = json_of(body)
+    found = told if isinstance(told, list) else [told]
+    if not all(isinstance(each, dict) for each in found):
+        raise BadInput(f"The body is not what {api} reports.")
+    return found
+
+
+def object_in(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object under that name; an empty one for anything else."""
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def text_in(value: Mapping[str, Any], *names: str) -> str:
+    """The first text or whole number under one of these names, as text; "" for none."""
+    for name in names:
+        found = value.get(name)
+        if isinstance(found, str) and found:
+            return found
+        if isinstance(found, int) and not isinstance(found, bool):
+            return str(found)
+    return ""
+
+
+def id_in(value: Mapping[str, Any], *names: str) -> str:
+    """As `text_in`, of a length that an id may have."""
+    return text_in(value, *names)[:LONGEST_ID]
+
+
+def words(*parts: object) -> str:
+    """Those of the parts that are texts or numbers, in one text of bounded length."""
+    said = [str(part).strip() for part in parts if isinstance(part, str | int) and not isinstance(part, bool)]
+    return " ".join(part for part in said if part)[:LONGEST_WHY]
+
+
+def address_of(value: object) -> tuple[str, ...]:
+    """The one address that an event names."""
+    return (value,) if isinstance(value, str) and value else ()
+
+
+def stable_id(*parts: object) -> str:
+    """An id for an event that has none: the same for the same facts, however often they are told."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:40]
+
+
+def moment(value: object, now: datetime) -> datetime:
+    """A moment as text (ISO 8601) or as seconds since 1970, number or text; `now` for anything else."""
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+        told = str(value)
+        if told.isascii() and told.isdigit():
+            return datetime.fromtimestamp(int(told), UTC)
+        read = datetime.fromisoformat(told)
+    except (ValueError, OverflowError, OSError):
+        return now
+    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def label_in(metadata: Mapping[str, Any], name: str) -> str:
+    """The label that we gave along under that name, if it is one of ours."""
+    found = metadata.get(name)
+    if isinstance(found, Sequence) and not isinstance(found, str) and found:
+        found = found[0]
+    is_ours = isinstance(found, str) and len(found) == 32 and all(each in "0123456789abcdef" for each in found)
+    return str(found) if is_ours else ""

@@ -1,0 +1,202 @@
+"""Mailjet: batches of whole messages, a result for each, and a record that is searched by our own id.
+
+Checked against the vendor's guide to the Send API v3.1 (properties, errors, CustomID) and its page on status codes,
+November 2026; it publishes no specification for machines.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from syndicate.core.message import Answer, CapabilitySheet, Message, label
+from syndicate.errors import BadInput, MailAPIError
+from syndicate.http import Client, Failure, Reply
+from syndicate.mail import answers, encoding
+from syndicate.mail.base import Connection
+from syndicate.mail.endpoint import api_key, base_url, fingerprint
+
+SHEET = CapabilitySheet(
+    api="mailjet",
+    checked="mailjet guide to Send API v3.1, 2026-11",
+    recipients_per_request=50,
+    bytes_per_request=15_000_000,
+    lookup=True,
+    # The vendor publishes no figure.
+    lookup_lag_seconds=900.0,
+)
+_LONGEST_SUBJECT = 255
+
+_WRITTEN_BY_MAILJET = frozenset(["date", "message-id", "list-id"])
+"""Headers of ours that it writes itself and refuses from a sender (send-0011)."""
+
+_OF_THE_ACCOUNT: Mapping[str, str] = {
+    "send-0006": "Mailjet does not let this key send as another: leave [mail] from to a validated address",
+    "send-0007": "Validate [mail] from at Mailjet, under sender domains and addresses",
+    "send-0008": "Validate [mail] from at Mailjet, under sender domains and addresses",
+    "mj-0001": "Mailjet has suspended the API key: ask its support",
+    "mj-0015": "Give `key:secret` of Mailjet in SYNDICATE_MAIL__API_KEY",
+}
+"""ErrorCode that meets every message alike, and the cure."""
+
+_OF_THE_MESSAGE = frozenset(
+    [
+        *("send-0003", "send-0004", "send-0010", "send-0011", "send-0012", "send-0015", "send-0016"),
+        *("mj-0002", "mj-0003", "mj-0004", "mj-0005", "mj-0006", "mj-0007", "mj-0008", "mj-0011", "mj-0012", "mj-0013"),
+    ]
+)
+"""ErrorCode that turns a message down, or with a 400 that names no messages the whole request, in validation. By status
+401, 403, 404, 405, 413 and 429 do so. Source: "Send API errors" in the vendor's guide and its status codes."""
+
+
+class Mailjet:
+    """Up to 50 messages a request, no request keys. `api_key` is `key:secret`. The ID of a message at Mailjet, and its
+    Message-ID, are Mailjet's own; ours goes along as its label in `CustomID`."""
+
+    def __init__(self, connection: Connection) -> None:
+        given = api_key(connection, "Mailjet")
+        key, _, self._secret = given.partition(":")
+        if not key or not self._secret:
+            raise MailAPIError(
+                "Mailjet needs its API key and its secret key.", cure="Set SYNDICATE_MAIL__API_KEY to key:secret."
+            )
+        self._base = base_url(connection.url, "https://api.mailjet.com")
+        self._account = fingerprint("mailjet", self._base, key)
+        self._headers = {
+            "Authorization": f"Basic {b64encode(given.encode()).decode()}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+        }
+        self._client = Client(deadline_seconds=connection.deadline_seconds)
+
+    @property
+    def sheet(self) -> CapabilitySheet:
+        return SHEET
+
+    @property
+    def account(self) -> str:
+        return self._account
+
+    @property
+    def url(self) -> str:
+        return f"{self._base}/v3.1/send"
+
+    def build(self, messages: Sequence[Message]) -> bytes:
+        encoding.check_count(messages, SHEET)
+        return encoding.json_bytes({"Messages": [_message(message) for message in messages]}, SHEET)
+
+    def post(self, body: bytes, *, key: str, count: int) -> Answer:
+        reply = self._client.post(self.url, body, self._headers)
+        answer = answers.of_failure(reply) if isinstance(reply, Failure) else _read(reply, count)
+        return answers.without(self._secret, answer)
+
+    def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
+        found = []
+        for message_id in message_ids:
+            known = self._knows(label(message_id))
+            if known is None:
+                return None
+            if known:
+                found.append(message_id)
+        return frozenset(found)
+
+    def _knows(self, custom_id: str) -> bool | None:
+        asked = urlencode({"CustomID": custom_id, "ShowCustomID": "true", "Limit": 1})
+        reply = self._client.get(f"{self._base}/v3/REST/message?{asked}", self._headers)
+        if isinstance(reply, Failure) or reply.status != 200:
+            return None
+        answer = answers.json_of(reply)
+        data = answer.get("Data") if isinstance(answer, Mapping) else None
+        if not isinstance(data, list):
+            return None
+        if not all(isinstance(one, Mapping) and one.get("CustomID") == custom_id for one in data):
+            # A search that passes over what it was asked for proves nothing.
+            return None
+        return bool(data)
+
+
+def _message(message: Message) -> dict[str, object]:
+    subject = encoding.line(message.subject, "The subject")
+    if len(subject) > _LONGEST_SUBJECT:
+        raise BadInput(f"Mailjet takes subjects of at most {_LONGEST_SUBJECT} characters.", cure="Shorten it.")
+    headers = encoding.header_fields(message, "Mailjet")
+    written: dict[str, object] = {
+        "From": _mailbox(encoding.line(message.from_name, "The sender's name"), message.from_email),
+        "To": [_mailbox(encoding.line(message.to_name, "A reader's name"), message.to_email)],
+    }
+    if message.reply_to:
+        written["ReplyTo"] = _mailbox(*encoding.split_mailbox(message.reply_to, "The reply address"))
+    written["Subject"] = subject
+    written["Headers"] = {name: value for name, value in headers.items() if name.lower() not in _WRITTEN_BY_MAILJET}
+    if message.text:
+        written["TextPart"] = encoding.text(message.text, "The text of a mail")
+    written["HTMLPart"] = encoding.text(message.html, "The HTML of a mail")
+    written["CustomID"] = label(message.message_id)
+    written["TrackOpens"] = written["TrackClicks"] = "disabled"
+    return written
+
+
+def _mailbox(name: str, email: str) -> dict[str, str]:
+    return {"Email": encoding.address(email), "Name": name} if name else {"Email": encoding.address(email)}
+
+
+def _read(reply: Reply, count: int) -> Answer:
+    answer = answers.json_of(reply)
+    fields = answer if isinstance(answer, Mapping) else {}
+    if reply.status in (200, 400, 401, 403) and "Messages" in fields:
+        return _read_results(reply, fields["Messages"], count)
+    why, code = answers.excerpt(reply), str(fields.get("ErrorCode", ""))
+    wait = answers.wait_seconds(reply.headers, datetime.now(UTC))
+    match reply.status:
+        case 401 | 403:
+            return answers.stopped(_OF_THE_ACCOUNT.get(code, _OF_THE_ACCOUNT["mj-0015"]), why)
+        case 404 | 405:
+            return answers.stopped("Look whether [mail] url is Mailjet's", why)
+        case 400 if code in _OF_THE_ACCOUNT:
+            return answers.stopped(_OF_THE_ACCOUNT[code], why)
+        case 400 if code in _OF_THE_MESSAGE:
+            return Answer("not_accepted", why, permanent=True)
+        case 413:
+            return Answer("not_accepted", why, permanent=True)
+        case 429:
+            return Answer("not_accepted", why, retry_after_seconds=60.0 if wait is None else wait)
+        case _:
+            return Answer("uncertain", why, retry_after_seconds=wait)
+
+
+def _read_results(reply: Reply, results: Any, count: int) -> Answer:
+    """A result for each message, in order; the status is an error's as soon as one of them is."""
+    ids: list[str] = []
+    refused: dict[int, str] = {}
+    codes: set[str] = set()
+    for place, one in enumerate(results if isinstance(results, list) else []):
+        id_, errors = _accepted(one), _errors(one)
+        if id_:
+            ids.append(id_)
+        elif errors:
+            codes |= errors.keys()
+            refused[place] = "; ".join(f"{code}: {answers.printable(words)}" for code, words in errors.items())[:300]
+    if len(ids) + len(refused) != count or len(results) != count or codes - _OF_THE_MESSAGE - _OF_THE_ACCOUNT.keys():
+        return Answer("uncertain", f"it does not tell what became of {count} messages: {answers.excerpt(reply)}")
+    return answers.of_results(
+        tuple(ids), refused, cure=next((_OF_THE_ACCOUNT[code] for code in sorted(codes) if code in _OF_THE_ACCOUNT), "")
+    )
+
+
+def _accepted(result: Any) -> str:
+    """The vendor's id of a message that was taken, or ""."""
+    to = result.get("To") if isinstance(result, Mapping) and result.get("Status") == "success" else None
+    first = to[0] if isinstance(to, list) and to else None
+    id_ = first.get("MessageUUID") if isinstance(first, Mapping) else None
+    return id_ if isinstance(id_, str) else ""
+
+
+def _errors(result: Any) -> dict[str, str]:
+    """Codes and words of what is wrong with a message that was not taken."""
+    errors = result.get("Errors") if isinstance(result, Mapping) and result.get("Status") == "error" else None
+    if not isinstance(errors, list) or not all(isinstance(one, Mapping) for one in errors):
+        return {}
+    return {str(one.get("ErrorCode", "")): str(one.get("ErrorMessage", "")) for one in errors}

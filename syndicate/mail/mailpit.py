@@ -1,0 +1,127 @@
+"""Mailpit: a mail server for rehearsals, with an API. Also spoken by the built-in sandbox.
+
+Checked against axllent/mailpit@408b30d server/ui/api/v1/swagger.json and server/apiv1/send.go, November 2026.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from syndicate.core.message import Answer, CapabilitySheet, Message
+from syndicate.errors import BadInput
+from syndicate.http import Client, Failure, Reply
+from syndicate.mail import answers, encoding
+from syndicate.mail.base import Connection
+from syndicate.mail.endpoint import base_url, fingerprint
+
+SHEET = CapabilitySheet(
+    api="mailpit",
+    checked="mailpit swagger v1, 2026-11",
+    recipients_per_request=1,
+    bytes_per_request=25_000_000,
+    lookup=True,
+    lookup_lag_seconds=2.0,
+)
+_LOOKUP_PAGE = 200
+
+
+class Mailpit:
+    """One message a request, no request keys, a record that can be searched by Message-ID.
+
+    `api_key` is "" or `user:password` (HTTP Basic). Mailpit refuses a Date among the headers and dates a message
+    itself; ours goes along as the field `Date`, which the sandbox honours and Mailpit passes over.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._base = base_url(connection.url, "")
+        self._user, _, self._password = connection.api_key.partition(":")
+        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if connection.api_key:
+            self._headers["Authorization"] = f"Basic {b64encode(connection.api_key.encode()).decode()}"
+        self._client = Client(deadline_seconds=connection.deadline_seconds)
+
+    @property
+    def sheet(self) -> CapabilitySheet:
+        return SHEET
+
+    @property
+    def account(self) -> str:
+        return fingerprint("mailpit", self._base, self._user)
+
+    @property
+    def url(self) -> str:
+        return f"{self._base}/api/v1/send"
+
+    def build(self, messages: Sequence[Message]) -> bytes:
+        if len(messages) != 1:
+            raise BadInput(f"Mailpit takes one message a request, not {len(messages)}.", cure="Plan batches of one.")
+        message = messages[0]
+        headers = encoding.header_fields(message, "Mailpit")
+        date = next((headers.pop(name) for name in list(headers) if name.lower() == "date"), None)
+        request: dict[str, object] = {
+            "From": _mailbox(encoding.line(message.from_name, "The sender's name"), message.from_email),
+            "To": [_mailbox(encoding.line(message.to_name, "A reader's name"), message.to_email)],
+        }
+        if message.reply_to:
+            request["ReplyTo"] = [_mailbox(*encoding.split_mailbox(message.reply_to, "The reply address"))]
+        request["Subject"] = encoding.line(message.subject, "The subject")
+        request["Headers"] = headers
+        if date is not None:
+            request["Date"] = date
+        request["Text"] = encoding.text(message.text, "The text of a mail")
+        request["HTML"] = encoding.text(message.html, "The HTML of a mail")
+        return encoding.json_bytes(request, SHEET)
+
+    def post(self, body: bytes, *, key: str, count: int) -> Answer:
+        reply = self._client.post(self.url, body, self._headers)
+        answer = answers.of_failure(reply) if isinstance(reply, Failure) else _read(reply)
+        return answers.without(self._password, answer)
+
+    def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
+        found = []
+        for message_id in message_ids:
+            known = self._knows(message_id)
+            if known is None:
+                return None
+            if known:
+                found.append(message_id)
+        return frozenset(found)
+
+    def _knows(self, message_id: str) -> bool | None:
+        """Mailpit finds every Message-ID that contains the words, in any case, and `_` or `%` stand for others: so the
+        pages of what it found are read until the very id comes."""
+        wanted = message_id.strip("<>")
+        start = 0
+        while True:
+            words = {"query": f'message-id:"{wanted}"', "start": start, "limit": _LOOKUP_PAGE}
+            reply = self._client.get(f"{self._base}/api/v1/search?{urlencode(words)}", self._headers)
+            if isinstance(reply, Failure) or reply.status != 200:
+                return None
+            answer = answers.json_of(reply)
+            messages = answer.get("messages") if isinstance(answer, dict) else None
+            if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
+                return None
+            if any(one.get("MessageID") == wanted for one in messages):
+                return True
+            if len(messages) < _LOOKUP_PAGE:
+                return False
+            start += _LOOKUP_PAGE
+
+
+def _mailbox(name: str, email: str) -> dict[str, str]:
+    return {"Name": name, "Email": encoding.address(email)} if name else {"Email": encoding.address(email)}
+
+
+def _read(reply: Reply) -> Answer:
+    answer = answers.json_of(reply)
+    fields = answer if isinstance(answer, dict) else {}
+    if reply.status == 200 and isinstance(fields.get("ID"), str) and fields["ID"]:
+        return Answer("accepted", "200", vendor_ids=(fields["ID"],))
+    why = answers.excerpt(reply)
+    if reply.status in (401, 403, 404, 405):
+        return Answer("not_accepted", why, stops=True)
+    if reply.status == 413 or (reply.status == 400 and isinstance(fields.get("Error"), str)):
+        return Answer("not_accepted", why, permanent=True)
+    return Answer("uncertain", why)

