@@ -1,0 +1,1 @@
+"""The built-in mail API server, which speaks Mailpit's API, and its inbox."""
