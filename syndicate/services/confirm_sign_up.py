@@ -1,0 +1,71 @@
+"""A reader confirms by the button behind the link in their confirmation mail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from syndicate.core import reader_steps
+from syndicate.core.asked import Asked
+from syndicate.core.newsletter import Newsletter
+from syndicate.core.reader_steps import Circumstances
+from syndicate.core.sign_up import GOOD_FOR
+from syndicate.core.subscriber import Subscriber
+from syndicate.storage import people
+from syndicate.storage.database import Database
+from syndicate.storage.reader_steps import find_by_hash, lift_own, write_steps
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """`state` is what pressing the button would do, or did; `newsletters` are those they get of what was asked for."""
+
+    state: Literal["open", "confirmed", "expired", "closed"]
+    person: Subscriber | None = None
+    newsletters: tuple[Newsletter, ...] = ()
+
+
+def look_at(database: Database, asked: Asked, newsletters: Sequence[Newsletter], now: datetime) -> Confirmation:
+    """What the button would do. Nothing is written."""
+    with database.read() as connection:
+        person = find_by_hash(connection, asked.address_hash)
+    return _look(person, asked, newsletters, now)
+
+
+def confirm(
+    database: Database, asked: Asked, *, newsletters: Sequence[Newsletter], proof: Circumstances, now: datetime
+) -> Confirmation:
+    """Makes the person active in what they asked for, unless the link is too old, or they left since. Twice is once."""
+    with database.write() as connection:
+        people.lock_people(connection)
+        person = find_by_hash(connection, asked.address_hash)
+        found = _look(person, asked, newsletters, now)
+        if found.state != "open" or person is None:
+            return found
+        firsts = {each.name: next(iter(each.cadences), "") for each in newsletters}
+        steps = reader_steps.confirm(person, asked.newsletters, asked_at=asked.at, first_cadence=firsts)
+        if person.suppressed and steps:
+            lift_own(connection, asked.address_hash, proof.origin, now, before=asked.at)
+        write_steps(connection, person.id, asked.address_hash, steps, proof, now)
+        return _look(find_by_hash(connection, asked.address_hash), asked, newsletters, now)
+
+
+def _look(
+    person: Subscriber | None, asked: Asked, newsletters: Sequence[Newsletter], now: datetime
+) -> Confirmation:
+    if person is None or now - asked.at > GOOD_FOR or asked.at > now:
+        return Confirmation("expired", person)
+    if reader_steps.is_closed(person.suppressed):
+        return Confirmation("closed", person)
+    declared = {each.name: each for each in newsletters}
+    firsts = dict.fromkeys(declared, "")
+    steps = reader_steps.confirm(person, asked.newsletters, asked_at=asked.at, first_cadence=firsts)
+    chosen = {step.newsletter for step in steps} or {
+        each.newsletter for each in person.subscriptions if each.status == "active"
+    }
+    named = tuple(declared[name] for name in asked.newsletters if name in chosen and name in declared)
+    if not named:
+        return Confirmation("expired", person)
+    return Confirmation("open" if steps else "confirmed", person, named)

@@ -1,0 +1,107 @@
+"""The threads of a delivery: each waits for one answer of the mail API, and touches nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
+from threading import Event
+
+from syndicate.core.batch import Unresolved
+from syndicate.core.message import Answer, CapabilitySheet
+from syndicate.mail.base import MailAPI
+from syndicate.services.deliver_issue.delivery import SLACK_SECONDS, Delivery
+from syndicate.storage.ledger import Batch, Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of a claimed request."""
+
+    claim: Claim
+    answer: Answer
+    skipped: bool = False
+    """It was never posted: too late, or the issue was paused meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What the mail API's record knows of an uncertain batch of `size` messages: how many are in it, or None."""
+
+    batch: Batch
+    unresolved: Unresolved
+    size: int
+    found: int | None
+    sheet: CapabilitySheet
+    """Of the mail API that was asked."""
+
+
+class Posting:
+    """Requests under way, and the answers that have come. Only the thread that owns it calls `start_post`,
+    `start_look_up` and `come`."""
+
+    def __init__(self, delivery: Delivery, pool: Executor, stop: Event, clock: Callable[[], datetime]) -> None:
+        self.pool, self.stop, self.clock = pool, stop, clock
+        self.api = delivery.mail_api
+        self.latest = timedelta(seconds=delivery.lease_seconds - delivery.deadline_seconds - SLACK_SECONDS)
+        self.halted = Event()
+        """Nothing is posted any more: the issue is not being sent now, or the ledger cannot be written."""
+        self.under_way: set[int] = set()
+        """Ids of the batches whose answers are not recorded yet."""
+        self._answers: SimpleQueue[Posted | LookedUp] = SimpleQueue()
+
+    def start_post(self, claim: Claim, body: bytes, started: datetime) -> None:
+        """Posts a claimed request, once. `started` is when its claim began, by this machine's clock."""
+        self.under_way.add(claim.batch.id)
+        self.pool.submit(self._post, claim, body, started)
+
+    def start_look_up(
+        self, api: MailAPI, batch: Batch, unresolved: Unresolved, message_ids: Sequence[str]
+    ) -> None:
+        """Asks the own record of the mail API that they went through for these mails of an uncertain batch."""
+        self.under_way.add(batch.id)
+        self.pool.submit(self._look_up, api, batch, unresolved, message_ids)
+
+    def come(self, wait: float) -> list[Posted | LookedUp]:
+        """All answers that have come; waits up to so many seconds for the first."""
+        found: list[Posted | LookedUp] = []
+        try:
+            found.append(self._answers.get(timeout=wait) if wait else self._answers.get_nowait())
+            while True:
+                found.append(self._answers.get_nowait())
+        except Empty:
+            pass
+        return found
+
+    def settled(self, come: Sequence[Posted | LookedUp]) -> None:
+        """These answers are recorded."""
+        self.under_way.difference_update(
+            each.claim.batch.id if isinstance(each, Posted) else each.batch.id for each in come
+        )
+
+    def _post(self, claim: Claim, body: bytes, started: datetime) -> None:
+        skipped = ""
+        if self.halted.is_set() or self.stop.is_set():
+            skipped = "claimed, but not posted: sending stopped"
+        elif not timedelta(0) <= self.clock() - started <= self.latest:
+            skipped = "claimed, but not posted in time"
+        if skipped:
+            answer = Answer("not_accepted", skipped, retry_after_seconds=0.0)
+            self._answers.put(Posted(claim, answer, skipped=True))
+            return
+        try:
+            answer = self.api.post(body, key=claim.batch.request_key, count=len(claim.ordinals))
+        except Exception as error:
+            # An adapter does not raise; if one does, nobody knows what became of the request.
+            answer = Answer("uncertain", f"{type(error).__name__} in the adapter")
+        self._answers.put(Posted(claim, answer))
+
+    def _look_up(self, api: MailAPI, batch: Batch, unresolved: Unresolved, message_ids: Sequence[str]) -> None:
+        try:
+            found = api.lookup(message_ids, key=batch.request_key)
+        except Exception:
+            found = None
+        count = None if found is None else len(found & set(message_ids))
+        self._answers.put(LookedUp(batch, unresolved, len(message_ids), count, api.sheet))

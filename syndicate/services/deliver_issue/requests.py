@@ -1,0 +1,141 @@
+"""The requests of one issue: whose mails are in them, and their bytes, the same for ever for the same people."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from syndicate.core.batch import Step, Unresolved, may_replay, request_key, too_bad
+from syndicate.core.issue import Issue
+from syndicate.errors import BadInput
+from syndicate.rendering.email import RenderedVariant
+from syndicate.rendering.letters import Letters
+from syndicate.rendering.personalise import Envelope
+from syndicate.services.deliver_issue.delivery import Delivery
+from syndicate.storage.claims import Planned, Prepared
+from syndicate.storage.issues import get_variants
+from syndicate.storage.ledger import Batch
+
+
+class Requests:
+    """Builds the requests of an issue for one mail API."""
+
+    def __init__(self, delivery: Delivery, issue: Issue) -> None:
+        self.database, self.api = delivery.database, delivery.mail_api
+        self.issue_id, self.instance = issue.id, delivery.instance
+        envelope = Envelope(
+            publication=delivery.publication,
+            sender=delivery.sender,
+            newsletter=delivery.newsletter,
+            issue_id=issue.id,
+            instance=delivery.instance,
+            # Nothing in a mail changes between two requests.
+            date=issue.frozen_at or issue.drafted_at,
+            signer=delivery.signer,
+        )
+        self.letters = Letters(envelope, self.versions)
+
+    def prepare(self, batch: Batch, people: Sequence[Planned], revision: int) -> tuple[Prepared, bytes]:
+        """The next generation of a batch in that revision of the issue, without those who must not be mailed now."""
+        members = [person for person in people if not (person.excluded or person.has_it)]
+        some = people if len(members) < len(people) else ()
+        excluded = {person.ordinal: person.excluded for person in some if person.excluded and not person.has_it}
+        step, body = None, b""
+        try:
+            if members and all(self.letters.has_nothing(revision, key) for key in {one.variant_key for one in members}):
+                step = Step("withdrawn", "nothing is left of it for them")
+            elif members and self.too_much_for_one(members):
+                step = Step("split", f"{self.api.sheet.api} takes fewer in a request", counts=False)
+            elif members:
+                body = self.build(revision, members)
+        except BadInput as error:
+            step = too_bad(str(error), len(members))
+        prepared = Prepared(
+            batch,
+            tuple(person.ordinal for person in members),
+            excluded,
+            _not_now(people),
+            api=self.api.sheet.api,
+            account=self.api.account,
+            request_key=request_key(
+                issue_id=self.issue_id,
+                first=batch.first,
+                last=batch.last,
+                generation=batch.generation + 1,
+                api=self.api.sheet.api,
+                account=self.api.account,
+                instance=self.instance,
+            ),
+            sha256=hashlib.sha256(body).hexdigest(),
+            step=step,
+            revision=revision,
+        )
+        return prepared, body
+
+    def repeat(
+        self, batch: Batch, people: Sequence[Planned], unresolved: Unresolved, now: datetime
+    ) -> tuple[Prepared, bytes] | None:
+        """The same request again, if it may be replayed and can be built just as it was."""
+        if (batch.api, batch.account) != (self.api.sheet.api, self.api.account):
+            return None
+        if not may_replay(unresolved, idempotency_seconds=self.api.sheet.idempotency_seconds, now=now):
+            return None
+        members = [person for person in people if not person.left_out]
+        if any(person.excluded for person in members):
+            return None
+        try:
+            body = self.build(batch.revision, members)
+        except BadInput:
+            return None
+        digest = hashlib.sha256(body).hexdigest()
+        if digest != batch.sha256:
+            return None
+        prepared = Prepared(
+            batch,
+            tuple(person.ordinal for person in members),
+            {each.ordinal: each.excluded or "suppressed" for each in people if each.left_out and not each.has_it},
+            _not_now(people),
+            api=batch.api,
+            account=batch.account,
+            request_key=batch.request_key,
+            sha256=digest,
+            replay=True,
+            revision=batch.revision,
+        )
+        return prepared, body
+
+    def sender_fault(self, revision: int, like: Planned) -> str:
+        """Why the mail API cannot express a mail of this sender at all, asked with a reader who is nobody: else every
+        reader would be refused for it, one by one. "" when it can."""
+        nobody = Planned(1, 0, "reader@reader.invalid", "", like.variant_key, "", left_out=False)
+        try:
+            self.build(revision, [nobody])
+        except BadInput as error:
+            return str(error)
+        return ""
+
+    def message_ids(self, people: Sequence[Planned]) -> list[str]:
+        """The Message-IDs of the mails of a batch's last request."""
+        return self.letters.message_ids(person for person in people if not person.left_out)
+
+    def too_much_for_one(self, people: Sequence[Planned]) -> bool:
+        """Whether these were planned for a mail API that takes more, or other, people in one request."""
+        sheet = self.api.sheet
+        mixed = sheet.substitution and len({person.variant_key for person in people}) > 1
+        return len(people) > 1 and (len(people) > sheet.recipients_per_request or bool(mixed))
+
+    def build(self, revision: int, people: Sequence[Planned]) -> bytes:
+        """The body of one request for these people. Raises BadInput."""
+        return self.api.build(self.letters.write(revision, people))
+
+    def versions(self, revision: int) -> dict[str, RenderedVariant]:
+        """The rendered bodies of a revision."""
+        with self.database.read() as connection:
+            stored = get_variants(connection, self.issue_id, revision)
+        return {key: RenderedVariant(each.subject, each.html, each.text) for key, each in stored.items()}
+
+
+def _not_now(people: Sequence[Planned]) -> frozenset[int]:
+    """Who gets nothing by a new request: they must not be mailed, or have it."""
+    return frozenset(person.ordinal for person in people if person.excluded or person.has_it)

@@ -1,0 +1,157 @@
+"""What holds a delivery back although batches are there: quiet hours, a first wave that is looked at, limits, and an
+issue that does badly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.engine import Connection
+
+from syndicate.core.allowance import Charge, Wait, afford, domain_counts, in_force, of_domains, spend, take
+from syndicate.core.batch import Step
+from syndicate.core.first_wave import Standing, past_limits, rest_goes_at, wave_end
+from syndicate.core.issue import Issue
+from syndicate.core.quiet import quiet_until
+from syndicate.services.deliver_issue.delivery import Delivery
+from syndicate.storage import rate_limits
+from syndicate.storage.claims import Planned
+from syndicate.storage.issue_standing import first_wave_settled, standing_of
+from syndicate.storage.ledger import Batch
+
+STANDING_SECONDS = 10.0
+STANDING_PART = 0.05
+"""How an issue stands is looked at so often, and takes no more than this part of the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """`until` when nothing may be claimed, and why in a sentence; `last` is the highest ordinal at which
+    a batch that is claimed may begin, or None; `pause` why the issue is to pause, or ""."""
+
+    until: datetime | None = None
+    why: str = ""
+    last: int | None = None
+    pause: str = ""
+
+
+class Restraint:
+    """For one delivery of one issue. `look` before batches are looked for; `begin`, `settle` around a claim."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery = delivery
+        self.newsletter, self.limits = delivery.newsletter, delivery.limits
+        self.account = f"{delivery.mail_api.sheet.api}:{delivery.mail_api.account}"
+        self._domains = of_domains(self.limits, self.account)
+        self._wave_is_over = self.newsletter.first_wave is None
+        self._next_standing = 0.0
+
+    def look(self, connection: Connection, issue: Issue, now: datetime) -> Held:
+        """What holds the issue back at this moment."""
+        if self.newsletter.quiet is not None and issue.kind == "cadence":
+            # Who sends by hand has seen what hour it is.
+            until = quiet_until(self.newsletter.quiet, now, self.newsletter.timezone)
+            if until is not None:
+                return Held(until, f"It waits for the end of quiet hours, {self._shown(until, now)}.")
+        last: int | None = None
+        if not self._wave_is_over:
+            held = self._wave(connection, issue, now)
+            if held.until is not None or held.pause:
+                return held
+            last = held.last
+        if time.monotonic() >= self._next_standing and (pause := self._standing(connection, issue)):
+            return Held(pause=pause)
+        if wait := self._account_wait(connection, now):
+            return Held(wait.until, self._words(wait, now), last)
+        return Held(last=last)
+
+    def _wave(self, connection: Connection, issue: Issue, now: datetime) -> Held:
+        wave = self.newsletter.first_wave
+        if wave is None or issue.planned is None or issue.standing_seen is not None:
+            self._wave_is_over = True
+            return Held()
+        end = wave_end(issue.planned, wave)
+        settled = first_wave_settled(connection, issue.id, end)
+        if settled is None:
+            return Held(last=end)
+        goes_at = rest_goes_at(settled, wave)
+        if pause := self._standing(connection, issue):
+            return Held(pause=pause)
+        if now < goes_at:
+            return Held(goes_at, f"It waits for a look at its first wave, until {self._shown(goes_at, now)}.", end)
+        self._wave_is_over = True
+        return Held()
+
+    def _standing(self, connection: Connection, issue: Issue) -> str:
+        began = time.monotonic()
+        standing = standing_of(connection, issue.id).since(issue.standing_seen or Standing())
+        ended = time.monotonic()
+        self._next_standing = ended + max(STANDING_SECONDS, (ended - began) / STANDING_PART)
+        return past_limits(standing, self.newsletter.stop_at)
+
+    def _account_wait(self, connection: Connection, now: datetime) -> Wait | None:
+        """What the smallest request waits for, before any is built."""
+        limits = in_force(self.limits, self.account, now, self.delivery.publication.timezone)
+        if not limits:
+            return None
+        tats = rate_limits.read(connection, [limit.key for limit in limits])
+        return afford(limits, tats, [Charge(1)], now)[1]
+
+    # --- around a claim ---
+
+    def begin(
+        self, connection: Connection, people: Sequence[Sequence[Planned]], now: datetime
+    ) -> tuple[int, Wait | None]:
+        """How many of the requests to these people may be claimed now, in this order, and what the next one waits for.
+        What the account may be sent is held to commit, for `settle`."""
+        limits = in_force(self.limits, self.account, now, self.delivery.publication.timezone)
+        if not limits:
+            return len(people), None
+        held = rate_limits.hold(connection, [limit.key for limit in limits])
+        return afford(limits, held, [Charge(len(each)) for each in people], now)
+
+    def settle(self, connection: Connection, sizes: Sequence[int], now: datetime) -> None:
+        """Counts what was claimed: the number of recipients of each request."""
+        limits = in_force(self.limits, self.account, now, self.delivery.publication.timezone)
+        if limits and sizes:
+            held = rate_limits.hold(connection, [limit.key for limit in limits])
+            rate_limits.put(connection, spend(limits, held, [Charge(size) for size in sizes], now))
+
+    def domain_steps(
+        self, connection: Connection, batches: Sequence[tuple[Batch, Sequence[Planned]]], now: datetime
+    ) -> dict[int, Step]:
+        """For batches that are too many for a receiving domain at this moment: the step to the time that is now kept
+        for them. The others are counted. A batch is asked once: what waits for its time has its place already."""
+        steps: dict[int, Step] = {}
+        if not self._domains:
+            return steps
+        asked = [(batch, people) for batch, people in batches if batch.state == "planned"]
+        held = rate_limits.hold(connection, [limit.key for limit in self._domains]) if asked else {}
+        for batch, people in asked:
+            counts = domain_counts([person.email for person in people if not person.excluded], self.limits.domains)
+            latest, words = now, ""
+            for limit in self._domains:
+                if count := counts.get(limit.counts, 0):
+                    held[limit.key], allowed_at = take(limit, held.get(limit.key), now, count)
+                    if allowed_at > latest:
+                        latest, words = allowed_at, f"{limit.counts} is sent no more than {limit.words}"
+            if words:
+                steps[batch.id] = Step("retry", words, retry_at=latest, counts=False)
+        rate_limits.put(connection, held)
+        return steps
+
+    # --- words ---
+
+    def _words(self, wait: Wait, now: datetime) -> str:
+        what = "requests" if wait.limit.counts == "requests" else "recipients"
+        return f"It waits for its limit of {what}, {wait.limit.words}, until {self._shown(wait.until, now)}."
+
+    def _shown(self, moment: datetime, now: datetime) -> str:
+        zone = ZoneInfo(self.newsletter.timezone)
+        local, today = moment.astimezone(zone), now.astimezone(zone).date()
+        if moment - now < timedelta(minutes=1):
+            return f"{local:%H:%M:%S}"
+        return f"{local:%H:%M}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"

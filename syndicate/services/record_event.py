@@ -1,0 +1,203 @@
+"""Takes in what a mail API reports: keeps it, once, and does what follows from it.
+
+A report proves that the API took the mail. A hard bounce and a complaint close the address at once, mail that comes
+back again and again closes it in the end, and who left at the API has left here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy.engine import Connection
+
+from syndicate.core import reader_steps
+from syndicate.core.address import address_hash, normalise
+from syndicate.core.mail_event import SUPPRESSES, UNREACHABLE, MailEvent, is_unreachable
+from syndicate.core.reader_steps import OWN_SUPPRESSION, Circumstances
+from syndicate.storage import audit, events, people
+from syndicate.storage.database import Database
+from syndicate.storage.instance import address_key
+from syndicate.storage.mail_finding import Mailed, find_mails
+from syndicate.storage.proofs import prove
+from syndicate.storage.reader_steps import find_by_hash, lift, suppress_own, write_steps
+from syndicate.storage.transactional_ledger import prove_mails
+
+Recorded = Literal["recorded", "suppressed", "again", "unknown"]
+"""again: it came before. unknown: kept, but it is about no mail that we know, so nothing was done."""
+
+AT_ONCE = 500
+"""Reports in one write transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A report that is new, about a mail that was really sent to the address of that hash."""
+
+    place: int
+    event: MailEvent
+    keyed: str
+    mailed: Mailed
+
+
+def record_events(
+    database: Database, reports: Sequence[MailEvent], *, all_or_nothing: bool, now: datetime
+) -> list[Recorded]:
+    """Keeps the reports of one mail API, in whatever order they come and however often, and acts on those that are new
+    and about mails of ours; tells what became of each. `all_or_nothing` is the API's, of its sheet."""
+    result: list[Recorded] = []
+    for start in range(0, len(reports), AT_ONCE):
+        part = reports[start : start + AT_ONCE]
+        told = [(event, next(filter(None, map(_address, event.addresses)), "")) for event in part]
+        with database.write() as connection:
+            result += _record(connection, told, all_or_nothing, now)
+    return result
+
+
+def _record(
+    connection: Connection, told: Sequence[tuple[MailEvent, str]], all_or_nothing: bool, now: datetime
+) -> list[Recorded]:
+    # First, because whoever changes people takes it first.
+    people.lock_people(connection)
+    secret = address_key(connection)
+    hashes = [address_hash(address, secret) if address else "" for _, address in told]
+    reasons = people.suppressed_reasons(connection, {each for each in hashes if each})
+    mails = find_mails(connection, told, now)
+    rows = [
+        {
+            "api": event.api,
+            "event_id": event.event_id,
+            "kind": event.kind,
+            "address_hash": keyed,
+            "issue_id": mailed.issue_id if mailed is not None else None,
+            "message_id": event.vendor_id,
+            "code": event.code,
+            "at": event.at,
+            "received_at": now,
+            # Of somebody who was erased nothing is kept that may name them.
+            "raw": {} if reasons.get(keyed) == "erased" else event.raw,
+        }
+        for (event, _), keyed, mailed in zip(told, hashes, mails, strict=True)
+    ]
+    new = events.add_events(connection, rows)
+    result: list[Recorded] = []
+    known: list[_Known] = []
+    for place, ((event, _), keyed, mailed) in enumerate(zip(told, hashes, mails, strict=True)):
+        if (event.api, event.event_id) not in new:
+            result.append("again")
+        elif mailed is None:
+            result.append("unknown")
+        else:
+            result.append("recorded")
+            known.append(_Known(place, event, keyed, mailed))
+        new.discard((event.api, event.event_id))
+    _prove(connection, known, all_or_nothing)
+    for place in _close(connection, known, reasons, now):
+        result[place] = "suppressed"
+    return result
+
+
+def _prove(connection: Connection, known: Iterable[_Known], all_or_nothing: bool) -> None:
+    by_issue: dict[int, list[_Known]] = {}
+    alone: list[_Known] = []
+    for each in known:
+        if each.mailed.issue_id is None:
+            alone.append(each)
+        else:
+            by_issue.setdefault(each.mailed.issue_id, []).append(each)
+    for issue_id, theirs in sorted(by_issue.items()):
+        ordinals = {each.mailed.ordinal for each in theirs}
+        event = theirs[0].event
+        why = f"{event.api} reported on it ({event.kind}, {event.event_id})"
+        prove(connection, issue_id, ordinals, api=event.api, all_or_nothing=all_or_nothing, why=why)
+    prove_mails(connection, [each.mailed.mail_id for each in alone if each.mailed.mail_id is not None])
+
+
+def _close(
+    connection: Connection, known: Sequence[_Known], reasons: dict[str, str], now: datetime
+) -> list[int]:
+    """Closes the addresses that these reports close, by the `reasons` for which they are closed already; returns their
+    places."""
+    places = []
+    unreachable = _unreachable(connection, known, reasons, now)
+    for each in known:
+        before = reasons.get(each.keyed, "")
+        reason = SUPPRESSES.get(each.event.kind, "")
+        if each.event.kind == "soft bounce" and each.keyed in unreachable:
+            reason = UNREACHABLE
+        if each.event.kind == "unsubscribe" and _leave(connection, each, now):
+            places.append(each.place)
+        # What closes it for good is written down even where somebody here closed it before, but once.
+        closed = before in SUPPRESSES.values() or (reason == UNREACHABLE and before not in ("", OWN_SUPPRESSION))
+        if not reason or closed:
+            continue
+        reasons[each.keyed] = reason
+        places.append(each.place)
+        people.add_suppressions(
+            connection,
+            [
+                {
+                    "address_hash": each.keyed,
+                    "reason": reason,
+                    "at": now,
+                    "origin": _origin(each.event),
+                    # Without what a server wrote: that may repeat the address.
+                    "note": f"event {each.event.event_id}",
+                }
+            ],
+        )
+        _audit(connection, each, f"subscriber.{reason}", now)
+    return places
+
+
+def _unreachable(
+    connection: Connection, known: Sequence[_Known], reasons: dict[str, str], now: datetime
+) -> set[str]:
+    """Addresses to which mail came back too often. One that was closed for that is opened again when a report that came
+    late shows that a mail arrived meanwhile."""
+    bounced = {each.keyed for each in known if each.event.kind == "soft bounce"}
+    reached = {
+        each.keyed: each
+        for each in known
+        if each.event.kind == "delivered" and reasons.get(each.keyed) == UNREACHABLE
+    }
+    hashes = bounced | reached.keys()
+    if not hashes:
+        return set()
+    signs, since = events.signs_of(connection, hashes), events.opened_at(connection, hashes)
+    gone = {keyed for keyed in hashes if is_unreachable(signs[keyed], since=since.get(keyed))}
+    for keyed in reached.keys() - gone:
+        lift(connection, keyed, UNREACHABLE, by=_origin(reached[keyed].event), now=now)
+        reasons[keyed] = people.suppressed_reasons(connection, [keyed]).get(keyed, "")
+        _audit(connection, reached[keyed], "subscriber.reached", now)
+    return gone
+
+
+def _leave(connection: Connection, each: _Known, now: datetime) -> bool:
+    """Who left at the mail API gets nothing from it any more: they have left everything here too."""
+    person = find_by_hash(connection, each.keyed)
+    if person is None or person.suppressed == OWN_SUPPRESSION:
+        return False
+    steps = reader_steps.leave(person, None)
+    write_steps(connection, person.id, each.keyed, steps, Circumstances(_origin(each.event)), now)
+    suppress_own(connection, each.keyed, _origin(each.event), now)
+    _audit(connection, each, "subscriber.leave", now)
+    return True
+
+
+def _audit(connection: Connection, each: _Known, action: str, now: datetime) -> None:
+    detail = {"issue": each.mailed.issue_id} if each.mailed.issue_id is not None else {}
+    audit.record(connection, at=now, action=action, subject=each.keyed, actor=each.event.api, detail=detail)
+
+
+def _origin(event: MailEvent) -> str:
+    return f"webhook {event.api}"
+
+
+def _address(text: str) -> str:
+    try:
+        return normalise(text.rpartition("<")[2].rstrip("> ")).address
+    except ValueError:
+        return ""

@@ -1,0 +1,270 @@
+"""Limits, quiet hours, first waves and issues that stop by themselves, over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from syndicate.core.allowance import Allowance, Limits, WarmUp
+from syndicate.core.books import Books
+from syndicate.core.first_wave import FirstWave
+from syndicate.core.issue import Issue
+from syndicate.core.newsletter import Newsletter
+from syndicate.core.quiet import QuietHours
+from syndicate.mail.base import MailAPI
+from syndicate.services.deliver_issue import deliver
+from syndicate.services.pause_issue import pause, resume
+from syndicate.services.sweep_issues import sweep
+from syndicate.storage import tables
+from syndicate.storage.database import Database
+from syndicate.storage.issues import change_issue, get_issue
+from syndicate.storage.workers import worker_lock
+from tests.end_to_end.sender import mail_api
+from tests.mail_api_server import MailApiServer, doubled, lost, read_journal
+from tests.mailing import MORNING, NOW, address, batches_of, books_now, clock, delivery_of, frozen_issue
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> MailApiServer:
+    return MailApiServer("mailpit", tmp_path / "journal")
+
+
+def issue_of(database: Database, issue_id: int) -> Issue:
+    with database.read() as connection:
+        return get_issue(connection, issue_id)
+
+
+def run(
+    database: Database,
+    issue_id: int,
+    api: MailAPI,
+    folder: Path,
+    **changes: object,
+) -> Books:
+    """One delivery that does not wait for what comes later."""
+    with worker_lock(database, folder, "test", NOW) as worker:
+        delivery = delivery_of(database, api, folder, **{"patience_seconds": 0.0, **changes})
+        deliver(delivery, issue_id, worker, stop=threading.Event(), threads=2, clock=clock)
+    sweep(database, clock())
+    return books_now(database, issue_id)
+
+
+def newsletter(**changes: object) -> Newsletter:
+    return replace(MORNING, timezone="UTC", **changes)  # type: ignore[arg-type]
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_no_more_recipients_than_allowed_and_the_rest_later(
+    database: Database, tmp_path: Path, server: MailApiServer
+) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 60, sheet=api.sheet)
+        few = Limits(recipients=(Allowance(100, DAY),))
+        balance = run(database, issue_id, api, tmp_path, limits=few)
+        # A tenth at once, of nine tenths: the last tenth is for mails that one person waits for.
+        assert (balance.accepted, balance.waiting) == (9, 51)
+        issue = issue_of(database, issue_id)
+        assert issue.state == "sending"
+        assert issue.why.startswith("It waits for its limit of recipients, 100/day, until ")
+        assert run(database, issue_id, api, tmp_path, limits=few).accepted == 9
+        assert run(database, issue_id, api, tmp_path) == Books(60, accepted=60)
+        assert issue_of(database, issue_id).why == ""
+        journal = read_journal(server.journal)
+        assert (lost(journal, [address(number) for number in range(1, 61)]), doubled(journal)) == (set(), {})
+
+
+def test_a_limit_of_requests_spreads_them(database: Database, tmp_path: Path, server: MailApiServer) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 12, sheet=api.sheet)
+        began = time.monotonic()
+        spread = Limits(requests=(Allowance(9, timedelta(seconds=1)),))
+        assert run(database, issue_id, api, tmp_path, limits=spread, patience_seconds=60.0) == Books(12, accepted=12)
+        # Eight a second after the first one: eleven more take longer than a second, however quick the machine is.
+        assert time.monotonic() - began > 1.3
+
+
+def test_limits_are_shared_by_all_who_send(database: Database, tmp_path: Path, server: MailApiServer) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 60, sheet=api.sheet)
+        few = Limits(recipients=(Allowance(200, DAY),))
+        folders = [tmp_path / "one", tmp_path / "two"]
+        threads = []
+        for folder in folders:
+            folder.mkdir()
+            threads.append(
+                threading.Thread(target=run, args=(database, issue_id, api, folder), kwargs={"limits": few})
+            )
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert books_now(database, issue_id).accepted == 18
+
+
+def test_a_warm_up_ends_for_today(database: Database, tmp_path: Path, server: MailApiServer) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 60, sheet=api.sheet)
+        with database.read() as connection:
+            today = connection.execute(sa.select(sa.func.current_timestamp())).scalar_one()
+        since = datetime.fromisoformat(str(today)).date() - timedelta(days=1)
+        warm_up = Limits(warm_up=WarmUp(since, (10, 20, 20)))
+        balance = run(database, issue_id, api, tmp_path, limits=warm_up)
+        assert (balance.accepted, balance.waiting) == (18, 42)
+        assert "20 on its day of the warm-up" in issue_of(database, issue_id).why
+
+
+def test_a_receiving_domain_has_its_pace_and_keeps_no_other_waiting(
+    database: Database, tmp_path: Path, server: MailApiServer
+) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 60, sheet=api.sheet)
+        with database.write() as connection:
+            # The first forty of them live at a domain that takes ten an hour.
+            recipients = tables.issue_recipients
+            connection.execute(
+                sa.update(recipients)
+                .where(recipients.c.ordinal <= 40)
+                .values(email=sa.func.replace(recipients.c.email, "@example.org", "@slow.example"))
+            )
+        slow = Limits(domains={"slow.example": Allowance(10, timedelta(hours=1))})
+        balance = run(database, issue_id, api, tmp_path, limits=slow)
+        assert (balance.accepted, balance.waiting) == (21, 39)
+        times = sorted(batch.retry_at for batch in batches_of(database, issue_id) if batch.retry_at is not None)
+        assert len(times) == 39
+        gaps = {round((later - earlier).total_seconds()) for earlier, later in pairwise(times)}
+        assert gaps == {400}, "each has a time of its own, nine in each hour after the first"
+        waiting = [batch for batch in batches_of(database, issue_id) if batch.state == "retry"]
+        assert {batch.why for batch in waiting} == {"slow.example is sent no more than 10/hour"}
+        assert {batch.attempts for batch in waiting} == {0}
+        # When its time has come it goes, and is not counted again.
+        with database.write() as connection:
+            connection.execute(
+                sa.update(tables.batches).where(tables.batches.c.state == "retry").values(retry_at=clock())
+            )
+        assert run(database, issue_id, api, tmp_path, limits=slow) == Books(60, accepted=60)
+
+
+def test_quiet_hours_hold_what_goes_by_the_clock(database: Database, tmp_path: Path, server: MailApiServer) -> None:
+    now = datetime.now(UTC)
+    quiet = QuietHours((now - timedelta(hours=2)).time(), (now + timedelta(hours=2)).time())
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 5, sheet=api.sheet)
+        assert run(database, issue_id, api, tmp_path, newsletter=newsletter(quiet=quiet)).waiting == 5
+        assert "for the end of quiet hours" in issue_of(database, issue_id).why
+        assert run(database, issue_id, api, tmp_path, newsletter=newsletter()) == Books(5, accepted=5)
+
+
+def test_who_sends_by_hand_has_seen_the_hour(database: Database, tmp_path: Path, server: MailApiServer) -> None:
+    now = datetime.now(UTC)
+    quiet = QuietHours((now - timedelta(hours=2)).time(), (now + timedelta(hours=2)).time())
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 5, sheet=api.sheet)
+        with database.write() as connection:
+            change_issue(connection, issue_id, kind="manual", cadence="")
+        assert run(database, issue_id, api, tmp_path, newsletter=newsletter(quiet=quiet)) == Books(5, accepted=5)
+
+
+def test_the_rest_goes_after_a_look_at_the_first_wave(
+    database: Database, tmp_path: Path, server: MailApiServer
+) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 100, sheet=api.sheet)
+        wave = newsletter(first_wave=FirstWave(0.05, timedelta(hours=1)))
+        assert run(database, issue_id, api, tmp_path, newsletter=wave).accepted == 5
+        assert "for a look at its first wave, until " in issue_of(database, issue_id).why
+        assert run(database, issue_id, api, tmp_path, newsletter=wave).accepted == 5
+        short = newsletter(first_wave=FirstWave(0.05, timedelta(milliseconds=1)))
+        assert run(database, issue_id, api, tmp_path, newsletter=short) == Books(100, accepted=100)
+
+
+def test_somebody_who_has_looked_lets_the_rest_go_at_once(
+    database: Database, tmp_path: Path, server: MailApiServer
+) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 50, sheet=api.sheet)
+        wave = newsletter(first_wave=FirstWave(0.1, timedelta(hours=1)))
+        run_it = threading.Thread(
+            target=run,
+            args=(database, issue_id, api, tmp_path),
+            kwargs={"newsletter": wave, "patience_seconds": 7200.0},
+        )
+        run_it.start()
+        until(lambda: "first wave" in issue_of(database, issue_id).why)
+        assert books_now(database, issue_id).accepted == 5
+        resume(database, issue_id, actor="desk", now=clock())
+        run_it.join(timeout=30)
+        assert books_now(database, issue_id) == Books(50, accepted=50)
+
+
+def test_a_pause_in_the_first_wave_holds_and_its_end_is_a_look(
+    database: Database, tmp_path: Path, server: MailApiServer
+) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 50, sheet=api.sheet)
+        wave = newsletter(first_wave=FirstWave(0.1, timedelta(hours=1)))
+        run(database, issue_id, api, tmp_path, newsletter=wave)
+        pause(database, issue_id, why="the subject is wrong", actor="desk", now=clock())
+        assert issue_of(database, issue_id).why == "the subject is wrong"
+        assert run(database, issue_id, api, tmp_path, newsletter=wave).accepted == 5
+        resume(database, issue_id, actor="desk", now=clock())
+        assert run(database, issue_id, api, tmp_path, newsletter=wave) == Books(50, accepted=50)
+
+
+def complain(database: Database, issue_id: int, count: int) -> None:
+    with database.write() as connection:
+        for number in range(count):
+            connection.execute(
+                sa.insert(tables.events).values(
+                    api="mailpit",
+                    event_id=f"complaint-{issue_id}-{number}",
+                    kind="complaint",
+                    issue_id=issue_id,
+                    at=clock(),
+                    received_at=clock(),
+                    raw={},
+                )
+            )
+
+
+def test_an_issue_that_too_many_call_spam_stops_until_somebody_has_looked(
+    database: Database, tmp_path: Path, server: MailApiServer
+) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 100, sheet=api.sheet)
+        run(database, issue_id, api, tmp_path, newsletter=newsletter(first_wave=FirstWave(0.1, timedelta(hours=1))))
+        complain(database, issue_id, 5)
+        wave = newsletter(first_wave=FirstWave(0.1, timedelta(milliseconds=1)))
+        balance = run(database, issue_id, api, tmp_path, newsletter=wave)
+        assert (balance.accepted, balance.waiting) == (10, 90)
+        issue = issue_of(database, issue_id)
+        assert issue.state == "paused"
+        assert issue.why.startswith("It stopped by itself: 5 of 10 said that it is spam")
+        resume(database, issue_id, actor="desk", now=clock())
+        assert run(database, issue_id, api, tmp_path, newsletter=wave) == Books(100, accepted=100)

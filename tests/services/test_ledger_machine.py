@@ -1,0 +1,250 @@
+"""Whatever happens in whatever order, and wherever the process dies: nobody is lost, nobody is mailed twice, and the
+books say so."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from syndicate.core.issue import FINISHED
+from syndicate.errors import Refused
+from syndicate.services.cancel_issue import cancel
+from syndicate.services.deliver_issue import deliver
+from syndicate.services.pause_issue import pause, resume
+from syndicate.services.resolve_issue import resolve
+from syndicate.services.sweep_issues import sweep
+from syndicate.storage import tables
+from syndicate.storage.database import Database, open_database
+from syndicate.storage.issues import get_issue
+from syndicate.storage.ledger import books
+from syndicate.storage.workers import worker_lock
+from tests.mailing import NOW, add_readers, address, clock, delivery_of, freeze_it, make_issue, make_newsroom
+from tests.services.model_api import ModelAPI, Outcome, Proof
+
+OUTCOMES: list[Outcome] = ["taken", "taken, unheard", "lost", "turned away"]
+
+
+class Died(BaseException):
+    """The process was killed at this commit."""
+
+
+class Ledger(RuleBasedStateMachine):
+    """One issue, from its freezing to its end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="ledger-"))
+        self.database: Database = open_database(f"sqlite:///{self.folder / 'syndicate.db'}")
+        self.forced = False
+        self.closed: set[str] = set()
+        self.was_cancelled = False
+
+    @initialize(
+        readers=st.integers(1, 9),
+        per_request=st.integers(1, 4),
+        proof=st.sampled_from(["keys", "record", "nothing"]),
+    )
+    def begin(self, readers: int, per_request: int, proof: Proof) -> None:
+        self.database.upgrade()
+        self.readers, self.api = readers, ModelAPI(proof, per_request)
+        articles = make_newsroom(self.database)
+        add_readers(self.database, readers)
+        self.issue_id = make_issue(self.database, articles)
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "api"):
+                self.come_to_an_end()
+        finally:
+            self.database.dispose()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- what may happen ---
+
+    @rule(
+        outcomes=st.lists(st.sampled_from(OUTCOMES), max_size=6),
+        dies_at=st.none() | st.tuples(st.integers(1, 12), st.sampled_from(["before", "after"])),
+        late=st.booleans(),
+    )
+    def work(
+        self, outcomes: list[Outcome], dies_at: tuple[int, Literal["before", "after"]] | None, late: bool
+    ) -> None:
+        """A process freezes, delivers and sweeps, until nothing is left that it can do now, or until it dies."""
+        self.time_passes()
+        self.api.outcomes, self.api.late_posts_arrive = list(outcomes), late
+        with self.may_die(dies_at), suppress(Died, Refused):
+            self.freeze_and_deliver()
+        self.api.dead = False
+        self.api.outcomes = []
+
+    def time_passes(self) -> None:
+        """Whatever waits for its time has it, and no claim of a process that is gone holds."""
+        batches = tables.batches
+        with self.database.write() as connection:
+            connection.execute(sa.update(batches).where(batches.c.retry_at.is_not(None)).values(retry_at=NOW))
+
+    @rule()
+    def somebody_pauses(self) -> None:
+        with suppress(Refused):
+            pause(self.database, self.issue_id, why="a look", actor="desk", now=clock())
+
+    @rule()
+    def somebody_resumes(self) -> None:
+        with suppress(Refused):
+            resume(self.database, self.issue_id, actor="desk", now=clock())
+
+    @rule(number=st.integers(1, 9))
+    def somebody_leaves(self, number: int) -> None:
+        people = tables.subscribers
+        if number <= self.readers:
+            self.closed.add(address(number))
+            with self.database.write() as connection:
+                connection.execute(sa.update(people).where(people.c.id == number).values(suppressed="unsubscribed"))
+
+    @rule(number=st.integers(1, 9))
+    def an_address_turns_out_bad(self, number: int) -> None:
+        if address(number) not in self.api.taken:
+            self.api.bad.add(address(number))
+
+    @precondition(lambda self: self.api.proof == "nothing")
+    @rule(how=st.sampled_from(["resend", "count-as-sent"]))
+    def somebody_decides(self, how: Literal["resend", "count-as-sent"]) -> None:
+        with suppress(Refused):
+            resolve(self.database, self.issue_id, how, actor="desk", now=clock())
+            self.forced = True
+
+    @rule()
+    def somebody_cancels(self) -> None:
+        with suppress(Refused):
+            cancel(self.database, self.issue_id, actor="desk", now=clock())
+            self.was_cancelled = True
+
+    # --- what always holds ---
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        if hasattr(self, "api"):
+            with self.database.read() as connection:
+                assert books(connection, self.issue_id).balanced
+
+    @invariant()
+    def nobody_is_mailed_twice(self) -> None:
+        if hasattr(self, "api") and not self.forced:
+            assert {to: times for to, times in Counter(self.api.taken).items() if times > 1} == {}
+
+    @invariant()
+    def the_ledger_says_what_the_api_knows(self) -> None:
+        if hasattr(self, "api") and not self.forced:
+            places = self.places()
+            for to, place in places.items():
+                if place == "accepted":
+                    assert to in self.api.taken
+                if place in ("planned", "retry", "refused", "suppressed"):
+                    assert to not in self.api.taken, (to, place)
+            assert set(self.api.taken) <= set(places)
+
+    # --- parts ---
+
+    def freeze_and_deliver(self) -> None:
+        state = self.state()
+        if state in ("approved", "scheduled", "freezing"):
+            freeze_it(self.database, self.issue_id, sheet=self.api.sheet)
+        with worker_lock(self.database, self.folder, "test", NOW) as worker:
+            delivery = delivery_of(self.database, self.api, self.folder, patience_seconds=0.0)
+            deliver(delivery, self.issue_id, worker, stop=threading.Event(), threads=2, clock=clock)
+        sweep(self.database, clock())
+
+    def come_to_an_end(self) -> None:
+        """All goes well from now on: then nothing waits, and each has it, or it is known why not."""
+        self.api.outcomes = []
+        for _ in range(12):
+            self.time_passes()
+            self.somebody_resumes()
+            self.work([], None, False)
+            if self.state() in FINISHED:
+                break
+        places = self.places()
+        assert self.state() in FINISHED, (self.state(), places)
+        if self.forced:
+            return
+        for to, place in places.items():
+            told = (to, place, self.api.proof)
+            if place == "accepted":
+                assert to in self.api.taken, told
+            elif place == "refused":
+                assert to in self.api.bad, told
+            elif place == "suppressed":
+                assert to in self.closed, told
+            elif place == "withdrawn":
+                assert self.was_cancelled, told
+            else:
+                assert place == "uncertain", told
+                # Only where no proof can be had: nothing tells, or a key may not be used again.
+                assert self.api.proof == "nothing" or (
+                    self.api.proof == "keys" and (self.was_cancelled or self.closed or self.api.bad)
+                ), told
+
+    def state(self) -> str:
+        with self.database.read() as connection:
+            return get_issue(connection, self.issue_id).state
+
+    def places(self) -> dict[str, str]:
+        """Where each frozen reader stands: the outcome of their own, else that of their batch."""
+        batches, people, outcomes = tables.batches, tables.issue_recipients, tables.recipient_outcomes
+        with self.database.read() as connection:
+            found = {
+                row.ordinal: row.email
+                for row in connection.execute(sa.select(people).where(people.c.issue_id == self.issue_id))
+            }
+            places: dict[str, str] = {}
+            for row in connection.execute(sa.select(batches).where(batches.c.state != "split")):
+                for ordinal in range(row.first, row.last + 1):
+                    places[found[ordinal]] = row.state
+            for row in connection.execute(sa.select(outcomes)):
+                places[found[row.ordinal]] = row.outcome
+        return places
+
+    @contextmanager
+    def may_die(self, at: tuple[int, Literal["before", "after"]] | None) -> Iterator[None]:
+        """The process dies at its commit of that number: that one is kept or lost, and none comes after it."""
+        dialect: Any = self.database.engine.dialect
+        commit: Callable[[Any], None] = dialect.do_commit
+        done = 0
+
+        def counted(connection: Any) -> None:
+            nonlocal done
+            done += 1
+            if self.api.dead:
+                raise Died
+            if at is not None and done == at[0]:
+                if at[1] == "after":
+                    commit(connection)
+                self.api.dead = True
+                raise Died
+            commit(connection)
+
+        dialect.do_commit = counted
+        try:
+            yield
+        finally:
+            dialect.do_commit = commit
+            if self.api.dead:
+                self.database.dispose()
+                self.database = open_database(f"sqlite:///{self.folder / 'syndicate.db'}")
+
+
+TestLedger = Ledger.TestCase
+TestLedger.settings = settings(
+    max_examples=30, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck)
+)

@@ -1,0 +1,253 @@
+"""Events of a mail API: kept once, believed only of mails really sent to that address, and acted on at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from syndicate.core.address import address_hash
+from syndicate.core.mail_event import EventKind, MailEvent
+from syndicate.core.message import label
+from syndicate.services.deliver_transactional import deliver_transactional
+from syndicate.services.forget_old import forget_old
+from syndicate.services.record_event import Recorded, record_events
+from syndicate.storage import instance, tables
+from syndicate.storage.database import Database
+from syndicate.storage.events import blocked_since
+from syndicate.storage.people import add_suppressions
+from syndicate.storage.reader_steps import lift_all
+from syndicate.storage.workers import worker_lock
+from tests.end_to_end.sender import mail_api
+from tests.mail_api_server import MailApiServer, read_journal
+from tests.mailing import NOW, PUBLICATION, SENDER, address, clock, freeze_it, frozen_issue, make_issue
+from tests.services.reading_room import ANN, ask, queued
+from tests.services.site_rows import start
+from tests.services.test_deliver_issue import deliver_it
+from tests.services.test_forget_old import KEEP
+
+
+def event(
+    kind: EventKind, vendor_id: str, to: str, event_id: str = "msg_1", raw: dict[str, Any] | None = None
+) -> MailEvent:
+    return MailEvent("resend", event_id, kind, vendor_id, (to,), NOW, raw=raw or {"type": kind})
+
+
+def record(database: Database, told: MailEvent) -> Recorded:
+    (result,) = record_events(database, [told], all_or_nothing=True, now=NOW)
+    return result
+
+
+def reasons(database: Database) -> dict[str, str]:
+    table = tables.subscribers
+    with database.read() as connection:
+        return {row.address: row.suppressed for row in connection.execute(sa.select(table)) if row.suppressed}
+
+
+@pytest.fixture
+def sent(database: Database, tmp_path: Path) -> list[str]:
+    """An issue to 25 readers in three requests, the third reader left out; the API's ids in the readers' order."""
+    with MailApiServer("resend", tmp_path / "journal") as server:
+        api = mail_api("resend", server.url, recipients=10)
+        issue_id = frozen_issue(database, 25, sheet=api.sheet)
+        with database.write() as connection:
+            instance.start(connection, secret=b"k" * 32, place="", web_url=PUBLICATION.web_url, now=NOW)
+            name = instance.instance_id(connection)
+            connection.execute(
+                sa.update(tables.subscribers).where(tables.subscribers.c.id == 3).values(suppressed="manual")
+            )
+        deliver_it(database, issue_id, api, tmp_path, instance=name)
+    with database.read() as connection:
+        batches = connection.execute(sa.select(tables.batches).order_by(tables.batches.c.first)).all()
+    ids = [vendor_id for batch in batches for vendor_id in batch.vendor_ids]
+    assert len(ids) == 24
+    return [*ids[:2], "", *ids[2:]]
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("hard bounce", "bounce"), ("complaint", "complaint")])
+def test_a_hard_bounce_and_a_complaint_close_the_address_at_once(
+    database: Database, sent: list[str], kind: EventKind, reason: str
+) -> None:
+    told = event(kind, sent[11], address(12))
+    assert record(database, told) == "suppressed"
+    with database.read() as connection:
+        (row,) = connection.execute(sa.select(tables.suppressions)).all()
+        assert (row.reason, row.note, row.lifted_at) == (reason, "event msg_1", None)
+    assert record(database, told) == "again"
+    with database.read() as connection:
+        assert len(connection.execute(sa.select(tables.suppressions)).all()) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "to"),
+    [
+        (11, address(13)),  # somebody else of the same request
+        (1, address(12)),
+        (11, "stranger@example.org"),
+        (11, "nonsense"),
+        (2, address(3)),  # who was left out has no mail
+    ],
+)
+def test_an_address_is_believed_only_with_the_id_that_was_answered_for_it(
+    database: Database, sent: list[str], place: int, to: str
+) -> None:
+    assert record(database, event("complaint", sent[place], to)) == "unknown"
+    assert record(database, event("complaint", "another id", to, "msg_2")) == "unknown"
+    with database.read() as connection:
+        assert connection.execute(sa.select(tables.suppressions)).all() == []
+        assert len(connection.execute(sa.select(tables.events)).all()) == 2
+
+
+def test_a_mail_is_known_again_by_our_own_label(database: Database, sent: list[str], tmp_path: Path) -> None:
+    """Also when its request was never answered, so that the API's ids are not known."""
+    with database.write() as connection:
+        connection.execute(sa.update(tables.batches).values(vendor_ids=[], state="uncertain"))
+    labels = {one.to: label(one.message_id) for one in read_journal(tmp_path / "journal")}
+
+    def labelled(place: int, event_id: str) -> MailEvent:
+        return replace(event("complaint", "unknown id", address(12), event_id), label=labels[address(place)])
+
+    assert record(database, labelled(13, "msg_1")) == "unknown"
+    assert record(database, labelled(12, "msg_2")) == "suppressed"
+    with database.read() as connection:
+        assert [row.reason for row in connection.execute(sa.select(tables.suppressions))] == ["complaint"]
+
+
+def test_other_events_are_kept_with_the_issue_they_are_about(database: Database, sent: list[str]) -> None:
+    for place in (0, 1, 3, 9, 10, 24):
+        told = event("soft bounce", sent[place], address(place + 1), f"msg_{place}")
+        assert record(database, told) == "recorded"
+    with database.read() as connection:
+        rows = connection.execute(sa.select(tables.events)).all()
+    assert {(row.kind, row.issue_id, bool(row.address_hash)) for row in rows} == {("soft bounce", 1, True)}
+    assert forget_old(database, KEEP, now=NOW + timedelta(days=89)).events == 0
+    assert forget_old(database, KEEP, now=NOW + timedelta(days=91)).events == 6
+
+
+def test_a_confirmation_that_bounces_closes_the_address(database: Database, tmp_path: Path) -> None:
+    start(database, NOW)
+    ask(database, NOW)
+    with (
+        MailApiServer("resend", tmp_path / "journal") as server,
+        worker_lock(database, tmp_path, "test", NOW) as worker,
+    ):
+        api = mail_api("resend", server.url, recipients=10)
+        deliver_transactional(database, api, SENDER, PUBLICATION, worker, now=clock())
+    (mail,) = queued(database)
+    assert record(database, event("hard bounce", mail.vendor_id, "other@post.example")) == "unknown"
+    told = event("hard bounce", mail.vendor_id, "Ann <ANN@post.example>", "msg_2")
+    assert record(database, told) == "suppressed"
+    assert reasons(database) == {ANN: "bounce"}
+
+
+def test_a_complaint_outranks_that_the_reader_left(database: Database, tmp_path: Path) -> None:
+    """Else signing up again would open an address that reported us."""
+    start(database, NOW)
+    ask(database, NOW)
+    with database.write() as connection:
+        keyed = connection.execute(sa.select(tables.subscribers.c.address_hash)).scalar_one()
+        add_suppressions(connection, [{"address_hash": keyed, "reason": "unsubscribe", "at": NOW}])
+        connection.execute(sa.update(tables.transactional_mails).values(api="resend", vendor_id="e1"))
+    assert record(database, event("complaint", "e1", ANN)) == "suppressed"
+    assert reasons(database) == {ANN: "complaint"}
+
+
+@dataclass
+class Twice:
+    """Two issues that the same readers got: the API's ids of the twelfth reader's mails, and who that is."""
+
+    ids: tuple[str, str]
+    to: str = address(12)
+
+    def report(self, kind: EventKind, days: float, issue: int = 1, event_id: str = "") -> MailEvent:
+        told = event(kind, self.ids[issue - 1], self.to, event_id or f"{kind} {days}")
+        return replace(told, at=NOW + timedelta(days=days))
+
+
+@pytest.fixture
+def twice(database: Database, sent: list[str], tmp_path: Path) -> Twice:
+    with database.read() as connection:
+        article = connection.execute(sa.select(tables.articles.c.id)).scalar_one()
+        name = instance.instance_id(connection)
+    with MailApiServer("resend", tmp_path / "second") as server:
+        api = mail_api("resend", server.url, recipients=100)
+        issue_id = make_issue(database, [article], kind="manual", again=True)
+        # Who has the article already gets it once more: the first issue is forgotten for that.
+        with database.write() as connection:
+            connection.execute(sa.update(tables.issues).where(tables.issues.c.id == 1).values(again=True))
+            keyed = address_hash(address(12), instance.address_key(connection))
+            table = tables.subscribers
+            connection.execute(sa.update(table).where(table.c.id == 12).values(address_hash=keyed))
+        assert freeze_it(database, issue_id, sheet=api.sheet) == "sending"
+        deliver_it(database, issue_id, api, tmp_path, instance=name)
+    with database.read() as connection:
+        batches = tables.batches
+        ids = connection.execute(sa.select(batches.c.vendor_ids).where(batches.c.issue_id == issue_id)).scalar_one()
+        place = connection.execute(
+            sa.select(tables.issue_recipients.c.ordinal).where(
+                tables.issue_recipients.c.issue_id == issue_id, tables.issue_recipients.c.address == address(12)
+            )
+        ).scalar_one()
+    return Twice((sent[11], ids[place - 1]))
+
+
+def test_mail_that_comes_back_for_weeks_closes_the_address(database: Database, twice: Twice) -> None:
+    told = [twice.report("soft bounce", days, 1 if days < 9 else 2) for days in (0, 8, 13, 14)]
+    assert [record(database, each) for each in told] == ["recorded"] * 3 + ["suppressed"]
+    assert reasons(database)[twice.to] == "unreachable"
+    with database.read() as connection:
+        (row,) = connection.execute(sa.select(tables.suppressions)).all()
+        assert (row.reason, row.origin) == ("unreachable", "webhook resend")
+    assert record(database, twice.report("soft bounce", 20)) == "recorded"
+    # Also when a late report shows that a mail arrived: who complained stays out.
+    assert record(database, twice.report("complaint", 21)) == "suppressed"
+    record(database, twice.report("delivered", 30))
+    assert reasons(database)[twice.to] == "complaint"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_mail_that_arrived_meanwhile_keeps_it_open_also_when_that_is_told_late(
+    database: Database, twice: Twice, late: bool
+) -> None:
+    told = [twice.report("soft bounce", days, 1 if days < 9 else 2) for days in (0, 8, 13, 14)]
+    arrived = twice.report("delivered", 9, 2)
+    for each in (*told, arrived) if late else (arrived, *told):
+        record(database, each)
+    assert twice.to not in reasons(database)
+
+
+def test_what_came_back_before_the_address_was_opened_again_is_over(database: Database, twice: Twice) -> None:
+    for days in (0, 8, 13, 14):
+        record(database, twice.report("soft bounce", days, 1 if days < 9 else 2))
+    with database.write() as connection:
+        keyed = connection.execute(sa.select(tables.suppressions.c.address_hash)).scalar_one()
+        lift_all(connection, keyed, by="desk", now=NOW + timedelta(days=15))
+    assert twice.to not in reasons(database)
+    for days in (16, 20, 25):
+        assert record(database, twice.report("soft bounce", days)) == "recorded"
+    assert record(database, twice.report("soft bounce", 31, 2)) == "suppressed"
+
+
+def test_what_is_turned_away_for_the_senders_sake_never_closes_an_address(database: Database, twice: Twice) -> None:
+    for days in range(0, 60, 5):
+        assert record(database, twice.report("blocked", days, 1 + days % 2)) == "recorded"
+    assert twice.to not in reasons(database)
+    with database.read() as connection:
+        assert blocked_since(connection, NOW - timedelta(hours=1)) == {"resend": {"": 12}}
+        assert blocked_since(connection, NOW) == {}
+
+
+def test_who_left_at_the_mail_api_has_left_here(database: Database, twice: Twice) -> None:
+    assert record(database, twice.report("unsubscribe", 1)) == "suppressed"
+    with database.read() as connection:
+        status = connection.execute(
+            sa.select(tables.subscriptions.c.status).where(tables.subscriptions.c.subscriber_id == 12)
+        ).scalar_one()
+        proof = [(row.action, row.origin) for row in connection.execute(sa.select(tables.consents))]
+        (row,) = connection.execute(sa.select(tables.suppressions)).all()
+    assert (status, proof, row.reason) == ("left", [("left", "webhook resend")], "unsubscribe")
+    assert record(database, twice.report("unsubscribe", 2)) == "recorded"
