@@ -1,0 +1,1 @@
+"""Running things: the mail API of the moment, and everything that is due or unfinished, once."""
