@@ -1,0 +1,1 @@
+"""The web server: feeds, the public pages, the console and the API for programs."""

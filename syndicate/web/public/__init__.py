@@ -1,0 +1,1 @@
+"""The pages that readers meet: one file for each thing they do. No JavaScript, no cookies."""

@@ -1,0 +1,1 @@
+"""Who may do what: signed-in people, and programs with a token."""

@@ -1,0 +1,206 @@
+"""`/webhooks/API`: what mail APIs report. Proven to come from them; kept and acted on before the answer.
+
+Plain ASGI, because there are many: most vendors send each report in a request of its own, five thousand a second after
+a large mailing. Requests that come while others are being written are written together, in one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from syndicate.core.mail_event import MailEvent
+from syndicate.errors import BadInput, MailAPIError, NotFound, Refused, StorageError
+from syndicate.mail import sheet_of
+from syndicate.mail.events import open_webhook
+from syndicate.mail.events.base import Arrival, Report, Webhook
+from syndicate.services.record_event import AT_ONCE, record_events
+from syndicate.services.use_tokens import use_tokens
+
+if TYPE_CHECKING:
+    from syndicate.core.mail_account import MailAccount
+    from syndicate.site import Site
+    from syndicate.web.front import Receive, Scope, Send
+
+PREFIX = "/webhooks/"
+
+# Amazon gives the password of an address only after it was asked for it.
+_ASK = ((b"www-authenticate", b'Basic realm="Syndicate"'),)
+
+Answer = tuple[int, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request as it came, and whom its answer goes to."""
+
+    arrival: Arrival
+    answer: asyncio.Future[Answer]
+
+
+class Webhooks:
+    """The ASGI application: reports of the mail API that this site posts to, and of its standby; what proves one
+    vendor's need not be secret to another. 200 when they are kept, also when they came before; 401 without proof of who
+    tells, 503 while that cannot be told or nothing can be kept: then the vendor tries again."""
+
+    def __init__(self, site: Site, clock: Callable[[], datetime]) -> None:
+        self._accounts = {site.mail.api: _Intake(site, site.mail, "SYNDICATE_MAIL__WEBHOOK_SECRET", clock)}
+        standby = site.settings.standby
+        if standby is not None and standby.api not in self._accounts:
+            self._accounts[standby.api] = _Intake(site, standby, "SYNDICATE_STANDBY__WEBHOOK_SECRET", clock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        intake = self._accounts.get(scope["path"].removeprefix(PREFIX))
+        if intake is None:
+            await _say(404, _error("This site does not mail through that API."), send)
+        elif scope["method"] != "POST":
+            await _say(405, _error("Reports come by POST."), send, [(b"allow", b"POST")])
+        else:
+            await intake.answer(scope, receive, send)
+
+
+class _Intake:
+    """The reports of one account. `setting` is where its secret is said."""
+
+    def __init__(self, site: Site, account: MailAccount, setting: str, clock: Callable[[], datetime]) -> None:
+        self._site, self._account, self._setting, self._clock = site, account, setting, clock
+        self._webhook: Webhook | None = None
+        self._pending: list[Waiting] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        try:
+            webhook = self._open()
+        except NotFound as error:
+            await _say(404, _error(error.message), send)
+            return
+        except MailAPIError as error:
+            await _say(503, _error(f"{self._setting}: {error.message}"), send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            webhook.admit(headers)
+        except Refused as error:
+            await _say(401, _error(error.message), send, _ASK)
+            return
+        body = await _body(receive, webhook.largest_body)
+        if body is None:
+            await _say(413, _error("The body is too large."), send)
+            return
+        waiting = Waiting(Arrival(body, headers), asyncio.get_running_loop().create_future())
+        self._pending.append(waiting)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        status, said = await waiting.answer
+        await _say(status, said, send, _ASK if status == 401 else ())
+
+    def _open(self) -> Webhook:
+        if self._webhook is None:
+            if not self._account.webhook_secret:
+                raise MailAPIError("It is not set, so that reports cannot be told from forged ones.")
+            self._webhook = open_webhook(self._account.api, self._account.webhook_secret)
+        return self._webhook
+
+    async def _write(self) -> None:
+        """Writes what has come, and what comes meanwhile, until nothing more has."""
+        loop = asyncio.get_running_loop()
+        try:
+            while self._pending:
+                together, self._pending = self._pending[:AT_ONCE], self._pending[AT_ONCE:]
+                try:
+                    answers = await loop.run_in_executor(self._thread, self._take, [each.arrival for each in together])
+                except Exception as error:
+                    for each in together:
+                        each.answer.set_exception(error)
+                    continue
+                for each, answer in zip(together, answers, strict=True):
+                    if not each.answer.done():  # by a server that leaves
+                        each.answer.set_result(answer)
+        finally:
+            self._writing = None
+
+    def _take(self, arrivals: Sequence[Arrival]) -> list[Answer]:
+        """Reads and writes them, in the thread that does nothing else."""
+        now = self._clock()
+        answers: dict[int, Answer] = {}
+        reports: dict[int, Sequence[MailEvent]] = {}
+        tokens: dict[int, Report] = {}
+        webhook = self._open()
+        for place, arrival in enumerate(arrivals):
+            try:
+                report = webhook.take(arrival, now)
+            except Refused as error:
+                answers[place] = 401, _error(error.message)
+            except BadInput as error:
+                answers[place] = 400, _error(error.message)
+            except MailAPIError as error:
+                answers[place] = 503, _error(error.message)
+            else:
+                reports[place] = report.events
+                if report.once:
+                    tokens[place] = report
+        for place, refused in self._replayed(tokens, arrivals, now).items():
+            answers[place] = refused
+            del reports[place]
+        answers |= self._keep(reports, now)
+        return [answers[place] for place in range(len(arrivals))]
+
+    def _replayed(
+        self, tokens: dict[int, Report], arrivals: Sequence[Arrival], now: datetime
+    ) -> dict[int, Answer]:
+        """Those whose token came with another body before."""
+        uses = [(report.once, arrivals[place].body) for place, report in tokens.items()]
+        lasts = max((report.once_for for report in tokens.values()), default=timedelta(0))
+        try:
+            believed = use_tokens(self._site.database, uses, lasts=lasts, now=now)
+        except StorageError as error:
+            return dict.fromkeys(tokens, (503, _error(error.message)))
+        refused = 401, _error("The token of this request came with another one before.")
+        return {place: refused for place, is_believed in zip(tokens, believed, strict=True) if not is_believed}
+
+    def _keep(self, reports: dict[int, Sequence[MailEvent]], now: datetime) -> dict[int, Answer]:
+        every = [event for events in reports.values() for event in events]
+        whole = sheet_of(self._account.api).all_or_nothing
+        try:
+            recorded = iter(record_events(self._site.database, every, all_or_nothing=whole, now=now))
+        except StorageError as error:
+            if len(reports) == 1:
+                return dict.fromkeys(reports, (503, _error(error.message)))
+            # One that cannot be kept keeps back no other.
+            one_by_one = (self._keep({place: events}, now) for place, events in reports.items())
+            return {place: answer for each in one_by_one for place, answer in each.items()}
+        return {place: (200, {"results": [next(recorded) for _ in events]}) for place, events in reports.items()}
+
+
+async def _body(receive: Receive, longest: int) -> bytes | None:
+    """The body as it came (signatures are over these very bytes), None when it is too long."""
+    body = b""
+    while True:
+        message = await receive()
+        part: bytes = message.get("body", b"")
+        body += part
+        if len(body) > longest:
+            return None
+        if not message.get("more_body", False):
+            return body
+
+
+def _error(message: str) -> dict[str, Any]:
+    return {"error": {"message": message}}
+
+
+async def _say(
+    status: int, said: MutableMapping[str, Any], send: Send, more: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    body = json.dumps(said).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,191 @@
+"""The desk of an issue and the send by hand: one send whatever is clicked, and a stop that holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from syndicate.storage import tables
+from syndicate.storage.issues import get_issue, list_issues
+from tests.web.newsroom_site import WebSite
+from tests.web.sending_desk import open_sending_desk
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+@pytest.fixture
+def newsroom(web_site: WebSite) -> WebSite:
+    """Three articles, two readers."""
+    return open_sending_desk(web_site).site
+
+
+def drafted(newsroom: WebSite) -> int:
+    """The number of the issue that an editor composed."""
+    answer = newsroom.client("editor").submit(
+        "/console/issues", "/console/issues/draft", newsletter="morning", cadence="daily"
+    )
+    assert answer.status_code == 200
+    with newsroom.site.database.read() as connection:
+        [issue] = list_issues(connection)
+    assert answer.url.endswith(f"/console/issues/{issue.id}")
+    return issue.id
+
+
+def seal_of(page: str) -> str:
+    found = re.search(r'name="seal" value="([0-9a-f]{64})"', page)
+    assert found
+    return found[1]
+
+
+def test_from_the_draft_to_the_countdown_and_back(newsroom: WebSite) -> None:
+    number = drafted(newsroom)
+    at = f"/console/issues/{number}"
+    editor, sender = newsroom.client("editor"), newsroom.client("sender")
+    page = editor.get(at).text
+    assert "To 2 readers." in page and "Story 3" in page
+    assert editor.submit(at, f"{at}/send", seal=seal_of(page)).status_code == 403
+    sent = sender.submit(at, f"{at}/send", seal=seal_of(page))
+    assert "Starts in 10 s" in sent.text
+    # Whoever runs no script gets the page again by itself.
+    assert '<noscript><meta http-equiv="refresh"' in sent.text
+    # A double click, and another tab that was open before.
+    assert "Starts in 10 s" in sender.submit(at, f"{at}/send", seal=seal_of(page)).text
+    stopped = sender.submit(at, f"{at}/stop")
+    assert "nothing was sent" in stopped.text
+    with newsroom.site.database.read() as connection:
+        issue = get_issue(connection, number)
+        count = (
+            sa.select(sa.func.count())
+            .select_from(tables.audit_log)
+            .where(tables.audit_log.c.action == "issue.schedule")
+        )
+        assert connection.execute(count).scalar_one() == 1
+    assert (issue.state, issue.send_at) == ("approved", None)
+
+
+def test_an_edit_is_seen_voids_the_approval_and_refuses_what_somebody_else_changed(newsroom: WebSite) -> None:
+    number = drafted(newsroom)
+    at = f"/console/issues/{number}"
+    editor, sender = newsroom.client("editor"), newsroom.client("sender")
+    old = seal_of(editor.get(at).text)
+    assert "Approved, for 2 readers" in sender.submit(at, f"{at}/approve", seal=old).text
+    edited = editor.submit(
+        at,
+        f"{at}/edit",
+        seal=old,
+        subject="Our own <words>",
+        intro="Good morning.",
+        links="The tide table https://tides.example/today",
+        sponsor="Quay Bakery",
+        sponsor_text="Bread at six.",
+    )
+    assert edited.status_code == 200
+    assert "Our own &lt;words&gt;" in edited.text and "Changed since it was approved" in edited.text
+    mail = editor.get(f"{at}/mail.html")
+    assert "sandbox" in mail.headers["Content-Security-Policy"]
+    assert "Quay Bakery" in mail.text and "tides.example" in mail.text and "Good morning." in mail.text
+    assert editor.submit(at, f"{at}/edit", seal=old, subject="Too late").status_code == 409
+    assert "Approved, for 2 readers" in sender.submit(at, f"{at}/approve", seal=seal_of(edited.text)).text
+
+
+def test_articles_move_and_stay_out(newsroom: WebSite) -> None:
+    number = drafted(newsroom)
+    at = f"/console/issues/{number}"
+    editor = newsroom.client("editor")
+
+    def titles() -> list[str]:
+        card = editor.get(at).text.split('id="articles"')[1]
+        return re.findall(r'class="title" href="/console/articles/[^"]+">(Story \d)<', card)
+
+    first, second, third = titles()
+    page = editor.get(at).text
+    up = rf'value="(urn:uuid:[0-9a-f-]+)"><input type="hidden" name="act" value="up">\s*<button[^>]+"Up: {second}"'
+    [article] = re.findall(up, page)
+    editor.submit(at, f"{at}/articles", seal=seal_of(page), article=article, act="up")
+    assert titles() == [second, first, third]
+    editor.submit(at, f"{at}/articles", seal=seal_of(editor.get(at).text), article=article, act="skip")
+    assert titles() == [first, third]
+    assert f"{second} (left out)" in editor.get(at).text
+    editor.submit(at, f"{at}/articles", seal=seal_of(editor.get(at).text), article=article, act="unskip")
+    assert second in titles()
+
+
+def test_a_send_by_hand_is_composed_once_and_shows_whom_it_reaches(newsroom: WebSite) -> None:
+    sender = newsroom.client("sender")
+    page = sender.get("/console/send").text
+    article = re.findall(r'name="article" value="(urn:uuid:[0-9a-f-]+)"', page)[0]
+    made = [
+        sender.submit("/console/send", "/console/send", newsletter="morning", article=article, to="ada@example.org")
+        for _ in range(2)
+    ]
+    assert made[0].url == made[1].url
+    assert "To 1 reader." in made[0].text
+    assert sender.submit("/console/send", "/console/send", newsletter="morning", to="no address").status_code == 422
+    with newsroom.site.database.read() as connection:
+        assert len(list_issues(connection)) == 1
+
+
+def test_at_another_time_and_cancelled(newsroom: WebSite) -> None:
+    number = drafted(newsroom)
+    at = f"/console/issues/{number}"
+    sender = newsroom.client("sender")
+    later = (newsroom.now + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+    shown = sender.submit(at, f"{at}/send", seal=seal_of(sender.get(at).text), at=later).text
+    assert "Set for" in shown
+    assert "Cancelled" in sender.submit(at, f"{at}/cancel").text
+    assert sender.submit("/console/issues", f"{at}/resume").status_code == 409
+
+
+def test_the_mail_is_seen_as_its_readers_get_it(newsroom: WebSite) -> None:
+    at = f"/console/issues/{drafted(newsroom)}"
+    editor = newsroom.client("editor")
+    plain = editor.get(at).text
+    assert 'class="stage phone light"' in plain and f'src="{at}/mail.html?scheme=light"' in plain
+    dark = editor.get(at, params={"seen": "desktop", "scheme": "dark"}).text
+    assert 'class="stage desktop dark"' in dark and f'src="{at}/mail.html?scheme=dark"' in dark
+    for name in ("seen-desktop", "scheme-dark"):
+        assert re.search(rf'id="{name}"[^>]+ aria-current="true"', dark)
+    # Each switch keeps what the other says.
+    assert f'href="{at}?scheme=dark&amp;seen=text#mail"' in dark
+    text = editor.get(at, params={"seen": "text"}).text
+    assert "<iframe" not in text and "What happened, part 3." in text.split('class="mail-text"')[1]
+    for shown in ("", "?scheme=dark"):
+        mail = editor.get(f"{at}/mail.html{shown}")
+        assert mail.headers["Content-Security-Policy"].startswith("sandbox;")
+        assert "prefers-color-scheme" not in mail.text
+    for bad in ({"seen": "watch"}, {"scheme": "<b>"}):
+        assert editor.get(at, params=bad).status_code == 404
+
+
+def test_nothing_is_done_by_a_get_and_what_is_not_there_is_not_found(newsroom: WebSite) -> None:
+    admin = newsroom.client("admin")
+    for verb in ("send", "approve", "stop", "cancel", "edit"):
+        assert admin.get(f"/console/issues/1/{verb}").status_code in (404, 405)
+    assert admin.get("/console/issues/999").status_code == 404
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_a_dark_phone_shows_the_mail_dark_whatever_the_console_is(
+    newsroom: WebSite, open_page: Callable[..., Page], scripts: bool
+) -> None:
+    at = f"/console/issues/{drafted(newsroom)}"
+    page = open_page(at, scripts=scripts, scheme="light")
+    page.frame_locator(".stage iframe").locator(".sheet").first.wait_for()
+    assert page.locator(".stage iframe").evaluate("frame => frame.clientWidth") == 375
+    page.get_by_role("link", name="Dark", exact=True).press("Enter")
+    page.wait_for_url("**scheme=dark*")
+    page.locator(".stage.dark iframe").wait_for()
+    sheet = page.frame_locator(".stage.dark iframe").locator(".sheet").first
+    colour = sheet.evaluate("sheet => getComputedStyle(sheet).backgroundColor")
+    assert colour == "rgb(28, 32, 37)"
+    current = page.get_by_role("navigation", name="In a mail program that is").locator("[aria-current]")
+    assert current.text_content() == "Dark"
+    if scripts:
+        assert current.evaluate("link => link === document.activeElement")

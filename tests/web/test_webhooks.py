@@ -1,0 +1,179 @@
+"""`/webhooks/…`: kept once, refused without proof, for the one mail API that the site posts to."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import sqlalchemy as sa
+
+from syndicate.mail import ADAPTERS
+from syndicate.mail.events import WEBHOOKS
+from syndicate.storage import tables
+from tests.mail.events.signing import SHARED, SIGNING_KEY, VENDORS, basic, mailgun, signed
+from tests.web.reading_site import ANN, ReadingSite, reading_site
+
+OPENED: dict[str, Any] = {
+    "brevo": {"event": "spam", "email": ANN, "message-id": "e1", "ts_epoch": 1795166942000},
+    "mailgun": {"event": "complained", "id": "1", "recipient": ANN, "message": {"headers": {"message-id": "e1"}}},
+    "mailjet": {"event": "spam", "time": 1795166942, "Message_GUID": "e1", "email": ANN},
+    "postmark": {"RecordType": "SpamComplaint", "ID": 1, "MessageID": "e1", "Email": ANN},
+    "resend": {"type": "email.complained", "data": {"email_id": "e1", "to": [ANN]}},
+    "sendgrid": [{"event": "spamreport", "sg_event_id": "1", "email": ANN, "sg_message_id": "e1.filter0001.1.2"}],
+    "ses": {
+        "eventType": "Complaint",
+        "mail": {"messageId": "e1"},
+        "complaint": {"complainedRecipients": [{"emailAddress": ANN}]},
+    },
+    "sparkpost": [{"msys": {"message_event": {"type": "spam_complaint", "rcpt_to": ANN, "transmission_id": "e1"}}}],
+}
+"""A complaint of Ann's about the mail e1, as each vendor tells it."""
+
+Serve = Callable[..., ReadingSite]
+
+
+@pytest.fixture
+def serve(tmp_path: Path, database_url: str) -> Iterator[Serve]:
+    with ExitStack() as stack:
+
+        def one(api: str, secret: str | None = None) -> ReadingSite:
+            given = VENDORS[api].secret if secret is None else secret
+            environ = {"SYNDICATE_MAIL__API": api, "SYNDICATE_MAIL__API_KEY": "key:secret"}
+            environ |= {"SYNDICATE_MAIL__WEBHOOK_SECRET": given} if given else {}
+            site = stack.enter_context(reading_site(tmp_path / "site", database_url, environ=environ))
+            site.sign_up()
+            mails = tables.transactional_mails
+            with site.site.database.write() as connection:
+                connection.execute(sa.update(mails).values(api=api, vendor_id="e1", state="accepted"))
+            return site
+
+        yield one
+
+
+def tell(site: ReadingSite, api: str, told: Any) -> requests.Response:
+    body, headers = VENDORS[api].prove(json.dumps(told).encode(), site.now)
+    return site.post(f"/webhooks/{api}", body, headers=headers)
+
+
+@pytest.mark.parametrize("api", sorted(WEBHOOKS.keys() & ADAPTERS.keys()))
+def test_a_complaint_that_is_proved_is_kept_once_and_closes_the_address(serve: Serve, api: str) -> None:
+    site = serve(api)
+    told = json.dumps(OPENED[api]).encode()
+    body, headers = VENDORS[api].prove(told, site.now)
+    refused = site.post(f"/webhooks/{api}", told)
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == 'Basic realm="Syndicate"'
+    assert site.person().suppressed == ""
+    assert site.post(f"/webhooks/{api}", body, headers=headers).json() == {"results": ["suppressed"]}
+    assert site.post(f"/webhooks/{api}", body, headers=headers).json() == {"results": ["again"]}
+    assert site.person().suppressed == "complaint"
+    with site.site.database.read() as connection:
+        (row,) = connection.execute(sa.select(tables.events)).all()
+    assert row.raw
+
+
+def test_a_signature_is_over_the_very_body_and_of_now(serve: Serve) -> None:
+    site = serve("resend")
+    body = json.dumps(OPENED["resend"]).encode()
+    headers = signed(body, site.now)
+    assert site.post("/webhooks/resend", body + b" ", headers=headers).status_code == 401
+    assert site.post("/webhooks/resend", b"{}", headers=signed(b"{}", site.now, "msg_2")).status_code == 400
+    assert site.post("/webhooks/resend", b"x" * 1_100_000, headers=headers).status_code == 413
+    site.now = site.now.replace(hour=site.now.hour + 1)
+    assert site.post("/webhooks/resend", body, headers=headers).status_code == 401
+
+
+def test_what_a_database_cannot_keep_as_it_came_is_kept_all_the_same(serve: Serve) -> None:
+    site = serve("resend")
+    hostile = (b"\\u0000", b"\\ud800", b"1e999")
+    for number, text in enumerate(hostile):
+        body = b'{"type": "email.opened", "odd": %s, "data": {"email_id": "%s", "to": ["a"]}}' % (
+            text if text.startswith(b"1") else b'"' + text + b'"',
+            b"e1" if text.startswith(b"1") else text,
+        )
+        assert site.post("/webhooks/resend", body, headers=signed(body, site.now, f"msg_{number}")).status_code == 200
+    with site.site.database.read() as connection:
+        assert len(connection.execute(sa.select(tables.events)).all()) == len(hostile)
+
+
+def test_requests_that_come_together_are_answered_each_for_itself(serve: Serve) -> None:
+    site = serve("resend")
+
+    def one(number: int) -> tuple[int, object]:
+        told = json.dumps({"type": "email.opened", "data": {"email_id": "x", "to": [ANN]}}).encode()
+        kind = number % 3
+        body = b"{}" if kind == 1 else told
+        headers = signed(body, site.now, f"msg_{number // 6}") if kind < 2 else {}
+        answer = site.post("/webhooks/resend", body, headers=headers)
+        return answer.status_code, answer.json().get("results", [""])[0]
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = Counter(pool.map(one, range(60)))
+    assert answers == {(200, "unknown"): 10, (200, "again"): 10, (400, ""): 20, (401, ""): 20}
+
+
+def test_only_the_mail_api_of_the_site_is_listened_to(serve: Serve) -> None:
+    """What proves another vendor's reports may be known to many."""
+    site = serve("mailjet")
+    assert tell(site, "postmark", OPENED["postmark"]).status_code == 404
+    assert site.post("/webhooks/mailpit", b"{}", headers=basic(VENDORS["mailjet"].secret)).status_code == 404
+    assert site.get("/webhooks/mailjet").status_code == 405
+
+
+@pytest.mark.parametrize("secret", ["", "short"])
+def test_without_a_secret_the_vendor_is_told_to_come_again(serve: Serve, secret: str) -> None:
+    site = serve("postmark", secret)
+    refused = site.post("/webhooks/postmark", b"{}", headers=basic(secret))
+    assert refused.status_code == 503
+    assert "SYNDICATE_MAIL__WEBHOOK_SECRET" in refused.json()["error"]["message"]
+    assert not secret or secret not in refused.text
+
+
+def test_a_token_of_mailgun_is_good_for_the_body_that_it_came_with(tmp_path: Path, database_url: str) -> None:
+    environ = {
+        "SYNDICATE_MAIL__API": "mailgun",
+        "SYNDICATE_MAIL__API_KEY": "key",
+        "SYNDICATE_MAIL__WEBHOOK_SECRET": SIGNING_KEY,
+    }
+    with reading_site(tmp_path / "site", database_url, environ=environ) as site:
+        seen, _ = mailgun(b'{"event": "opened", "id": "1"}', site.now, "token")
+        forged = seen.replace(b"opened", b"complained")
+        assert site.post("/webhooks/mailgun", seen).json() == {"results": ["unknown"]}
+        for _ in range(2):
+            assert site.post("/webhooks/mailgun", forged).status_code == 401
+        assert site.post("/webhooks/mailgun", seen).json() == {"results": ["again"]}
+        with site.site.database.read() as connection:
+            (row,) = connection.execute(sa.select(tables.events)).all()
+        assert row.kind == "other"
+
+
+def test_the_standby_reports_under_its_own_secret(tmp_path: Path, database_url: str) -> None:
+    environ = {
+        "SYNDICATE_MAIL__API": "mailgun",
+        "SYNDICATE_MAIL__API_KEY": "key",
+        "SYNDICATE_MAIL__WEBHOOK_SECRET": SIGNING_KEY,
+        "SYNDICATE_STANDBY__API": "postmark",
+        "SYNDICATE_STANDBY__API_KEY": "key",
+        "SYNDICATE_STANDBY__WEBHOOK_SECRET": SHARED,
+    }
+    with reading_site(tmp_path / "site", database_url, environ=environ) as site:
+        assert tell(site, "postmark", OPENED["postmark"]).json() == {"results": ["unknown"]}
+        assert tell(site, "mailgun", OPENED["mailgun"]).json() == {"results": ["unknown"]}
+        refused = site.post("/webhooks/postmark", b"{}", headers=basic(SIGNING_KEY))
+        assert refused.status_code == 401
+        assert tell(site, "mailjet", OPENED["mailjet"]).status_code == 404
+
+
+def test_a_standby_without_a_secret_says_which_setting_is_missing(tmp_path: Path, database_url: str) -> None:
+    environ = {"SYNDICATE_STANDBY__API": "postmark", "SYNDICATE_STANDBY__API_KEY": "key"}
+    with reading_site(tmp_path / "site", database_url, environ=environ) as site:
+        refused = tell(site, "postmark", OPENED["postmark"])
+        assert refused.status_code == 503
+        assert "SYNDICATE_STANDBY__WEBHOOK_SECRET" in refused.json()["error"]["message"]
