@@ -1,0 +1,1 @@
+"""A whole sample site, made in one go."""
