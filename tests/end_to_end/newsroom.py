@@ -1,0 +1,186 @@
+"""A newsroom at work: `syndicate run` in processes of its own, its sandbox in no hurry, and what people see of it."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import re
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from syndicate.services.approve_issue import schedule
+from syndicate.storage import tables
+from syndicate.storage.database import Database, open_database
+from syndicate.storage.people import find_subscriber
+from tests.end_to_end.running import Running
+from tests.end_to_end.site import SiteFolder, make_site
+from tests.process.waiting import until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SECONDS = 0.5
+"""Until the sandbox answers a mail."""
+AT_ONCE = 4
+"""Requests under way for an issue."""
+PASSWORD = "a long enough password"
+
+
+class Newsroom:
+    """`site` with its processes in `run`, at `url`."""
+
+    def __init__(self, site: SiteFolder, run: Running) -> None:
+        self.site = site
+        self.run = run
+        self.url = run.address
+
+    def story(self, number: int) -> None:
+        """A new article that everybody may read."""
+        self.site.story(number)
+        until(lambda: f"Story number {number}<" in self.rss())
+
+    def rss(self) -> str:
+        """The feed as feed readers get it now."""
+        return self.run.get("/feeds/rss.xml").decode()
+
+    def outbox(self, subject: str) -> Counter[str]:
+        """How many mails of that subject the sandbox took for each address: the other side's own record."""
+        return Counter(to["Address"] for each in self._taken() if each["Subject"] == subject for to in each["To"])
+
+    def subjects(self, address: str) -> list[str]:
+        """Of the mails that the sandbox took for it."""
+        return [each["Subject"] for each in self._taken() if any(to["Address"] == address for to in each["To"])]
+
+    def texts(self, subject: str) -> list[str]:
+        """What those mails say."""
+        found = []
+        for path in self.site.mails:
+            message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            body = message.get_body(("plain",))
+            if str(message["Subject"]) == subject and body is not None:
+                found.append(str(body.get_content()))
+        return found
+
+    def send(self, number: int) -> None:
+        """An approved issue begins at once, as if its time had come."""
+        now = datetime.now(UTC)
+        with self.database() as database:
+            schedule(database, number, send_at=now, now=now, actor="the clock")
+
+    def log(self, action: str) -> list[str]:
+        """Who did that, in order."""
+        log = tables.audit_log
+        with self.database() as database, database.read() as connection:
+            return list(
+                connection.execute(sa.select(log.c.actor).where(log.c.action == action).order_by(log.c.id)).scalars()
+            )
+
+    def standing(self, email: str) -> dict[str, str]:
+        """Newsletter → what the reader is in it."""
+        with self.database() as database, database.read() as connection:
+            found = find_subscriber(connection, email)
+        assert found is not None
+        return {each.newsletter: each.status for each in found.subscriptions}
+
+    def _taken(self) -> list[dict[str, Any]]:
+        index = self.site.folder / "outbox" / "index"
+        whole, _, _ = index.read_text(encoding="utf-8").rpartition("\n") if index.exists() else ("", "", "")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """The site's."""
+        opened = open_database(f"sqlite:///{self.site.folder / 'syndicate.db'}")
+        try:
+            yield opened
+        finally:
+            opened.dispose()
+
+    @property
+    def inbox(self) -> str:
+        """The address of the sandbox's inbox."""
+        return f"http://127.0.0.1:{(self.site.folder / 'outbox' / 'port').read_text().strip()}"
+
+    def call(self, *arguments: str) -> str:
+        """A command in this process, which must succeed."""
+        done = self.site.call(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def invite(self, page: Page, name: str, role: str) -> None:
+        """Somebody new, who follows the link that an admin gave them."""
+        shown = self.call("users", "add", name, "--role", role)
+        link = re.search(r"/console/welcome/\S+", shown)
+        assert link, shown
+        page.goto(self.url + link[0])
+        begin(page)
+
+
+@contextmanager
+def newsroom(folder: Path, *, readers: int) -> Iterator[Newsroom]:
+    """It is up and has so many readers; all of it has ended afterwards."""
+    site = make_site(folder)
+    settings = site.folder / "syndicate.toml"
+    text = settings.read_text(encoding="utf-8")
+    text = text.replace("[mail]\n", f"[mail]\nsandbox_seconds = {SECONDS}\nconcurrency = {AT_ONCE}\n")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    text = text.replace('url = "https://news.example.com"', f'url = "http://127.0.0.1:{port}"')
+    settings.write_text(text, encoding="utf-8")
+    _readers(site, readers)
+    run = Running(site, "--port", port)
+    try:
+        yield Newsroom(site, run.up())
+        assert run.end() == 0, run.lines
+        assert run.stray == []
+    finally:
+        run.close()
+
+
+def _readers(site: SiteFolder, count: int) -> None:
+    path = site.folder / "readers.csv"
+    rows = [f"reader{number}@example.com,Reader {number},morning,active" for number in range(1, count + 1)]
+    path.write_text("\n".join(["email,name,newsletters,status", *rows]) + "\n", encoding="utf-8")
+    done = site.call("subscribers", "import", str(path), "--yes", "--basis", "Test readers")
+    assert done.returncode == 0, done.stderr
+
+
+def begin(page: Page, name: str = "") -> None:
+    """Chooses a password, and as the first user a name."""
+    if name:
+        page.get_by_label("Name").fill(name)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("The same again").fill(PASSWORD)
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("heading", name="Today", level=1).wait_for()
+
+
+def press(page: Page, button: str) -> None:
+    """The one button of that name that is to be seen."""
+    page.get_by_role("button", name=button, exact=True).filter(visible=True).click()
+
+
+def figure(page: Page, name: str) -> int:
+    """Of an issue's count, as its page shows it now; 0 before there is one."""
+    from playwright.sync_api import Error
+
+    try:
+        shown = page.locator(f"#standing dd[data-text={name}]").all_inner_texts()
+    except Error as error:
+        if "Execution context was destroyed" not in str(error):
+            raise
+        return figure(page, name)  # the page came again just then
+    return int(shown[0].replace(",", "")) if shown else 0
+
+
+def wait_for_figure(page: Page, name: str, least: int) -> None:
+    """Until the page shows that many, by itself."""
+    until(lambda: figure(page, name) >= least)
