@@ -1,0 +1,265 @@
+"""How many requests for feeds a second the web process answers, beside nginx that serves the same folder.
+
+    python -m tests.benchmarks.serving [--seconds 2] [--rounds 5] [--idle]
+
+Whole answers and 304, plain and gzip, over connections that are kept, asked for by wrk on loopback, while another
+process keeps a processor busy as `work` may (not with --idle). One worker of nginx against one web process, in turns,
+so that what else the machine does falls on both; the median of the rounds' ratios counts. nginx keeps its files open
+and takes the compressed twins as they are (gzip_static). Both and wrk are installed with apt where they are missing and
+this runs as root. Ends with 1 below half of nginx, or when the two do not answer with the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import requests
+
+from syndicate.publishing.local import Local
+from syndicate.publishing.twins import put_with_twin
+from tests.benchmarks.feeds import body
+
+MARK = 0.5
+CONNECTIONS = 16
+PROGRAMS = ("nginx", "wrk")
+NGINX = """
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 100000000;
+    gzip_static on;
+    gzip_vary on;
+    open_file_cache max=1000 inactive=60s;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    types {{ application/rss+xml xml; }}
+    server {{
+        listen 127.0.0.1:{port};
+        location /feeds/ {{
+            alias {feeds}/;
+            add_header Cache-Control "public, max-age=1800";
+            add_header Access-Control-Allow-Origin "*";
+            add_header X-Content-Type-Options nosniff;
+        }}
+    }}
+}}
+"""
+
+
+@dataclass
+class Case:
+    """One kind of request; the rates of both, round by round."""
+
+    name: str
+    path: str
+    accept: str
+    conditional: bool
+    ours: list[float] = field(default_factory=list)
+    peer: list[float] = field(default_factory=list)
+
+    def headers(self, address: str) -> dict[str, str]:
+        asked = {"Accept-Encoding": self.accept}
+        if self.conditional:
+            tag = requests.get(address + self.path, headers=asked, timeout=10).headers["ETag"]
+            asked["If-None-Match"] = tag
+        return asked
+
+    @property
+    def ratio(self) -> float:
+        return median(ours / peer for ours, peer in zip(self.ours, self.peer, strict=True))
+
+
+def cases() -> list[Case]:
+    return [
+        Case(f"{name} {coding} {status}", path, accept, status == 304)
+        for name, path in (("feed of 5 entries", "/feeds/small/rss.xml"), ("feed of 50 entries", "/feeds/rss.xml"))
+        for coding, accept in (("plain", "identity"), ("gzip", "gzip"))
+        for status in (200, 304)
+    ]
+
+
+def install() -> None:
+    """What is missing, from Debian's packages; ends with a line that says what to type where that cannot be."""
+    missing = [each for each in PROGRAMS if shutil.which(each) is None and not Path("/usr/sbin", each).exists()]
+    if not missing:
+        return
+    names = " ".join("nginx-light" if each == "nginx" else each for each in missing)
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        raise SystemExit(f"Missing: {', '.join(missing)}. Install them: apt-get install {names}")
+    print(f"Installing {names} …", flush=True)
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *names.split()]):
+        # nginx must not start as a service of this machine.
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+        subprocess.run(["apt-get", "-qq", *command], check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def write(folder: Path) -> None:
+    target = Local(folder)
+    for path, entries in (("rss.xml", 50), ("small/rss.xml", 5)):
+        stories = (f"<title>Story {n}</title><description>{body(n)}</description>" for n in range(entries))
+        items = "".join(f"<item>{each}</item>" for each in stories)
+        put_with_twin(target, path, f'<rss version="2.0"><channel><title>All</title>{items}</channel></rss>'.encode())
+        for name in (path, f"{path}.gz"):
+            os.utime(folder / name, (time.time() - 3600,) * 2)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def process(*words: str) -> Iterator[None]:
+    started = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        started.terminate()
+        started.wait(20)
+
+
+def wait_for(address: str) -> None:
+    for _ in range(200):
+        try:
+            requests.get(f"{address}/feeds/rss.xml", timeout=5).raise_for_status()
+            return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    raise SystemExit(f"{address} does not answer.")
+
+
+def rate(address: str, case: Case, seconds: float) -> float:
+    """Requests a second that were answered as they should be."""
+    options = [part for name, value in case.headers(address).items() for part in ("-H", f"{name}: {value}")]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", *options, address + case.path]
+    out = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 30).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        raise SystemExit(f"{case.name}: {out}")
+    found = re.search(r"Requests/sec:\s*([\d.]+)", out)
+    assert found is not None, out
+    return float(found[1])
+
+
+def require_same(ours: str, peer: str, case: Case) -> None:
+    answers = [
+        requests.get(each + case.path, headers=case.headers(each), stream=True, timeout=10) for each in (ours, peer)
+    ]
+    seen = [(each.status_code, each.raw.read(decode_content=False)) for each in answers]
+    wanted = 304 if case.conditional else 200
+    if seen[0] != seen[1] or seen[0][0] != wanted:
+        raise SystemExit(f"{case.name}: the two answer differently: {[(s, len(b)) for s, b in seen]}")
+
+
+def serve(folder: str, port: int) -> None:
+    """What the web process does with feeds, alone."""
+    import uvicorn
+
+    from syndicate.web.feeds import FeedFiles
+
+    app = FeedFiles(Path(folder))
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_level="error",
+        proxy_headers=False,
+        server_header=False,
+    )
+
+
+def work() -> None:
+    """What a busy `work` process is to this machine."""
+    total = 0
+    while True:
+        total = sum(range(10_000)) + total % 7
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each run of wrk")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--idle", action="store_true", help="without a busy process beside")
+    parser.add_argument("--serve", nargs=2, metavar=("FOLDER", "PORT"), help=argparse.SUPPRESS)
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        serve(arguments.serve[0], int(arguments.serve[1]))
+        return 0
+    if arguments.work:
+        work()
+    install()
+    return measure(arguments.seconds, arguments.rounds, busy=not arguments.idle)
+
+
+def measure(seconds: float, rounds: int, *, busy: bool) -> int:
+    here = [sys.executable, "-m", "tests.benchmarks.serving"]
+    every = cases()
+    with tempfile.TemporaryDirectory(prefix="syndicate-serving-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        feeds = folder / "feeds"
+        write(feeds)
+        ports = free_port(), free_port()
+        ours, peer = (f"http://127.0.0.1:{port}" for port in ports)
+        (folder / "nginx.conf").write_text(NGINX.format(folder=folder, feeds=feeds, port=ports[1]))
+        nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+        with (
+            process(*here, "--serve", str(feeds), str(ports[0])),
+            process(nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")),
+        ):
+            for address in (ours, peer):
+                wait_for(address)
+            for case in every:
+                require_same(ours, peer, case)
+            if busy:
+                with process(*here, "--work"):
+                    run(every, ours, peer, seconds, rounds)
+            else:
+                run(every, ours, peer, seconds, rounds)
+    print(f"{'':<30}{'ours':>10}{'nginx':>10}{'ratio':>8}{'least':>8}{'most':>8}   requests a second, medians")
+    for case in every:
+        ratios = [a / b for a, b in zip(case.ours, case.peer, strict=True)]
+        print(
+            f"{case.name:<30}{median(case.ours):>10,.0f}{median(case.peer):>10,.0f}{case.ratio:>8.2f}"
+            f"{min(ratios):>8.2f}{max(ratios):>8.2f}{'' if case.ratio >= MARK else '   below the mark'}"
+        )
+    beside = "beside a busy process" if busy else "with nothing beside"
+    print(f"The mark is {MARK} of nginx; {rounds} rounds of {seconds:g} s, {beside}, {os.cpu_count()} processors.")
+    return 0 if all(case.ratio >= MARK for case in every) else 1
+
+
+def run(every: list[Case], ours: str, peer: str, seconds: float, rounds: int) -> None:
+    for number in range(rounds):
+        for case in every:
+            pair = [(ours, case.ours), (peer, case.peer)]
+            for address, rates in pair if number % 2 else pair[::-1]:
+                rates.append(rate(address, case, seconds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
