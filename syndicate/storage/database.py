@@ -33,6 +33,11 @@ KEEP_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count
 """A PostgreSQL server that is gone is noticed within half a minute.
 https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES"""
 
+WRITER_IDLE_SECONDS = 60.0
+"""A process that says nothing for so long in the middle of writing is asleep: PostgreSQL ends its transaction, so that
+what it holds keeps nobody waiting.
+https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-IDLE-IN-TRANSACTION-SESSION-TIMEOUT"""
+
 
 class Database:
     """An open database. Transactions are short: none stays open across HTTP or rendering."""
@@ -68,6 +73,9 @@ class Database:
         StorageError when the database itself is at fault."""
         owes = False
         with one_sentence(self.engine.url), self._writer.begin() as connection:
+            if not self.is_sqlite:
+                idle = f"SET LOCAL idle_in_transaction_session_timeout = {WRITER_IDLE_SECONDS * 1000:.0f}"
+                connection.exec_driver_sql(idle)
             journal.forget(connection)
             signals.forget(connection)
             if self.fence is not None:

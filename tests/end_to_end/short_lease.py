@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from syndicate.cli import main
 from syndicate.process import delivering
+from syndicate.storage import database
 
 SECONDS = 7.0
 
 if __name__ == "__main__":
     delivering.LEASE_SECONDS = SECONDS
+    database.WRITER_IDLE_SECONDS = SECONDS
     main()

@@ -7,6 +7,7 @@ import os
 import signal
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,8 +42,10 @@ def mailing(fresh: SiteFolder) -> SiteWithKey:
 
 
 @pytest.fixture
-def database(mailing: SiteWithKey, empty_database: str) -> Database:
-    return open_database(empty_database)
+def database(mailing: SiteWithKey, empty_database: str) -> Iterator[Database]:
+    opened = open_database(empty_database)
+    yield opened
+    opened.dispose()
 
 
 def is_sent(database: Database, issue: int) -> bool:
@@ -102,7 +105,6 @@ def test_a_clock_that_is_killed_or_asleep_is_followed_by_the_one_that_stands_by(
         }
         assert (first.end(), worker.end()) == (0, 0)
         assert (first.stray, worker.stray) == ([], [])
-    database.dispose()
 
 
 def _read(path: Path) -> bytes:
@@ -126,7 +128,7 @@ def test_a_worker_that_sleeps_beyond_its_lease_cannot_finish_what_another_took(
             until(lambda: len(read_journal(journal)) >= PER_REQUEST)
             os.kill(sleeper.process.pid, signal.SIGSTOP)
             with running(site, *WORKER) as other:
-                until(lambda: is_sent(database, issue), 60)
+                until(lambda: is_sent(database, issue), 180)
                 os.kill(sleeper.process.pid, signal.SIGCONT)
                 mine = json.loads(ok(site, "issues", "books", str(issue), "--json"))
                 until(lambda: sleeper.heard("delivered") or sleeper.heard("delivery") or sleeper.heard("failed"))
@@ -134,7 +136,6 @@ def test_a_worker_that_sleeps_beyond_its_lease_cannot_finish_what_another_took(
                 assert (sleeper.end(), other.end()) == (0, 0)
         assert not watch.unbalanced
         check_books(site, issue, journal)
-    database.dispose()
 
 
 def test_a_worker_that_is_told_to_leave_ends_its_request_and_takes_no_other(
@@ -161,4 +162,3 @@ def test_a_worker_that_is_told_to_leave_ends_its_request_and_takes_no_other(
         assert (books["uncertain"], books["balanced"]) == (0, True)
         ok(mailing, "run", "--once")
         check_books(mailing, issue, journal)
-    database.dispose()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,12 +22,15 @@ from syndicate.storage.standby import standby_state
 from tests.end_to_end.sender import mail_api
 from tests.end_to_end.site import SiteFolder, make_site
 from tests.mail_api_server import MailApiServer, Plan, read_journal
+from tests.process.waiting import until
 
 READERS = 60
 OUT = Plan.parse([], ["quota=1"], seed=1)
 """Every request is surely turned away, and told to come back in an hour."""
 FINE = Plan.parse([], [], seed=1)
-SOON = StandbyRule(timedelta(milliseconds=50), timedelta(hours=1))
+AT_ONCE = StandbyRule(timedelta(0), timedelta(hours=1))
+"""No time passes between the first failure and the other one's turn: a delivery that finds nothing to do before it
+would end."""
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def folder(tmp_path: Path) -> SiteFolder:
     return site
 
 
-def opened(folder: SiteFolder, first: MailApiServer, standby: MailApiServer, rule: StandbyRule = SOON) -> Site:
+def opened(folder: SiteFolder, first: MailApiServer, standby: MailApiServer, rule: StandbyRule = AT_ONCE) -> Site:
     """The site with two mail APIs at this machine: a rehearsal."""
     with (folder.folder / "syndicate.toml").open("a", encoding="utf-8") as file:
         file.write(f'\n[standby]\napi = "mailpit"\nurl = "{standby.url}"\n')
@@ -74,13 +76,6 @@ class Sending(threading.Thread):
         self.stop.set()
         self.join(timeout=30)
         assert not self.is_alive()
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 45
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def balance(site: Site) -> Books:
@@ -140,7 +135,7 @@ def test_what_may_have_been_taken_stays_with_the_first(
         assert not set(got(standby)) & set(got(first)), "nobody in doubt was mailed by the other"
         # The hour is over and the first is well again: it is asked to repeat, under the same keys.
         first.plan = FINE
-        site = replace(site, settings=replace(site.settings, standby_rule=replace(SOON, lasts=timedelta(0))))
+        site = replace(site, settings=replace(site.settings, standby_rule=replace(AT_ONCE, lasts=timedelta(0))))
         again = deliver_issue(site, mail_api("resend", first.url, recipients=5), 1)
         sweep(site.database, datetime.now(UTC))
         assert again.books == Books(READERS, accepted=READERS)
