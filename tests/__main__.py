@@ -4,14 +4,23 @@ The tests live in the same environment as the program. Their list holds the prog
 is downloaded twice and what is tested is what runs; that the program's own list is enough is shown by a test that
 really installs it. PostgreSQL comes in a wheel. Chromium comes from the system: where tests need it, it is installed on
 Debian when this runs as root; elsewhere a line says what to type, and they can be left out with `-m "not browser"`.
+
+Hundreds of tests kill, stop and race real processes. What fails beside the others is tried once more with the machine
+to itself, and named either way: a promise that is broken fails again.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 from syndicate import _first_run
+
+if TYPE_CHECKING:
+    import pytest
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -19,6 +28,8 @@ MEMORY = "/dev/shm"
 ROOM_BYTES = 4 << 30
 OWN_WAY = ("-n", "--numprocesses", "--dist", "--pdb", "-h", "--help")
 """Arguments that say how to spread the tests, or that no spreading survives."""
+FEW = 10
+"""With more failures than this something is broken."""
 
 
 def main() -> None:
@@ -29,13 +40,38 @@ def main() -> None:
         _browser()
     _keep_temporary_files_in_memory()
     os.chdir(os.path.dirname(TESTS))
+    raise SystemExit(run(arguments))
 
+
+class Failures:
+    """Listens to pytest: which tests failed, in their order."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, None] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            # Spread by groups, a test's name ends with that of its group.
+            self.names[re.sub(r"(?<=[\])\w])@[\w ]+$", "", report.nodeid)] = None
+
+
+def run(arguments: list[str]) -> int:
+    """pytest's status: of all tests, or, when few of them failed beside each other, of those alone."""
     import pytest
 
-    if not any(argument.startswith(OWN_WAY) for argument in arguments):
-        # A worker for each processor, but no more than pays; tests that run alone share one (tests/conftest.py).
-        arguments = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup", *arguments]
-    raise SystemExit(pytest.main(arguments))
+    if any(argument.startswith(OWN_WAY) for argument in arguments):
+        return pytest.main(arguments)
+    failures = Failures()
+    # A worker for each processor, but no more than pays; tests that run alone share one (tests/conftest.py).
+    spread = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup"]
+    status = pytest.main([*spread, *arguments], plugins=[failures])
+    if status != pytest.ExitCode.TESTS_FAILED or not 0 < len(failures.names) <= FEW:
+        return status
+    print("\nFailed beside the others, tried again alone:", *failures.names, sep="\n  ", flush=True)
+    again = subprocess.call([sys.executable, "-m", "pytest", *failures.names])
+    if again == 0:
+        print("\nPassed only alone:", *failures.names, sep="\n  ", flush=True)
+    return again
 
 
 def _keep_temporary_files_in_memory() -> None:
@@ -60,7 +96,6 @@ def _some_need_a_browser() -> bool:
 def _browser() -> None:
     """Makes sure that Chromium and the library that Playwright's driver needs are there."""
     import shutil
-    import subprocess
     from ctypes.util import find_library
 
     missing = [] if any(shutil.which(name) for name in BROWSERS) else ["chromium"]

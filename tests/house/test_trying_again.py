@@ -1,0 +1,49 @@
+"""`python3 -m tests`: what fails beside the others is tried again alone, and only what fails twice has failed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RUN = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from tests.__main__ import run; raise SystemExit(run(sys.argv[1:]))"
+)
+TESTS = """
+import pathlib, pytest
+
+@pytest.mark.parametrize("case", ["a@b"])
+@pytest.mark.xdist_group("two words")
+def test_once(case):
+    tried = pathlib.Path("tried")
+    seen, _ = tried.exists(), tried.touch()
+    assert seen
+
+@pytest.mark.parametrize("case", range(BAD))
+def test_never(case):
+    assert False
+
+def test_well():
+    assert True
+"""
+
+
+@pytest.mark.parametrize(
+    ("bad", "status", "said"), [(0, 0, "Passed only alone"), (1, 1, "tried again alone"), (30, 1, "31 failed")]
+)
+def test_what_fails_is_tried_again_alone(tmp_path: Path, bad: int, status: int, said: str) -> None:
+    (tmp_path / "test_these.py").write_text(TESTS.replace("BAD", str(bad)), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(ROOT), "--rootdir", str(tmp_path), "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, said in done.stdout) == (status, True), done.stdout + done.stderr
+    assert ("tried again" in done.stdout) == (bad < 30)
+    assert "test_these.py::test_once[a@b]\n" in done.stdout or bad == 30
