@@ -27,6 +27,8 @@ _PASSING = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL"}
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: 08 connection, 28 log-in, 3D no such database,
 # 53 disk, memory or connections used up, 57P shutting down or terminated, 58 system; "" when no server answered.
 _POSTGRESQL = ("08", "28", "3D", "53", "57P", "58")
+_ASLEEP = "25P03"
+"""The server ended a transaction in which nothing was said for too long (`database.WRITER_IDLE_SECONDS`)."""
 
 
 @contextmanager
@@ -54,7 +56,8 @@ def explain(error: sa.exc.DBAPIError, url: URL) -> StorageError | None:
         found.try_again = code in _PASSING
         return found
     state = getattr(error.orig, "sqlstate", None) or ""
-    if not isinstance(error, sa.exc.OperationalError) or (state and not state.startswith(_POSTGRESQL)):
+    operational = isinstance(error, sa.exc.OperationalError) and (not state or state.startswith(_POSTGRESQL))
+    if not operational and state != _ASLEEP:
         return None
     place = url.set(query={}).render_as_string(hide_password=True)
     found = StorageError(

@@ -100,3 +100,22 @@ def test_a_connection_that_the_server_ended_is_worth_another_try(database: Datab
             other.exec_driver_sql(f"SELECT pg_terminate_backend({mine})")
         connection.exec_driver_sql("SELECT 1")
     assert caught.value.try_again
+
+
+def test_a_writer_that_falls_asleep_keeps_nobody_waiting_for_ever(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite ends nobody's transaction: its lock goes with the process.")
+    monkeypatch.setattr(module, "WRITER_IDLE_SECONDS", 0.3)
+    put = sa.text(
+        "INSERT INTO counters (name, value) VALUES ('kept', :by) ON CONFLICT (name) DO UPDATE SET value = :by"
+    )
+    with pytest.raises(StorageError, match="cannot be used") as caught, database.write() as sleeper:
+        sleeper.execute(put, {"by": 1})
+        with database.write() as other:
+            other.execute(put, {"by": 2})  # waits until the server has ended the sleeper's
+        sleeper.execute(put, {"by": 3})
+    assert caught.value.try_again
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT value FROM counters WHERE name = 'kept'").scalar_one() == 2
