@@ -173,7 +173,8 @@ def export(frame: Frame, file: Path | None) -> None:
     """Write all readers as CSV that import takes.
 
     One row for each reader in each newsletter, with status and consent. Addresses that are suppressed without being
-    known here are kept as hashes only, and are not in it.
+    known here are kept as hashes only, and are not in it. A cell that a spreadsheet would run as a formula has an
+    apostrophe before it, which import takes off.
     """
     import csv
 

@@ -2,7 +2,8 @@
 
 Columns: email, name, language, timezone, newsletters, cadence, status, consent_at, consent_source; only email must be
 there. `;` stands between newsletters, and between cadences in the same order. A cadence that is left out is the one
-that the person has, else the newsletter's first. Newsletters may be left out where there is only one.
+that the person has, else the newsletter's first. Newsletters may be left out where there is only one. An apostrophe
+that keeps a spreadsheet from running a cell is not part of it (`core.spreadsheet`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from syndicate.core.address import normalise, shown
 from syndicate.core.line import line_fault
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.people import Wanted, check_details
+from syndicate.core.spreadsheet import from_cell
 from syndicate.core.subscriber import WANTED
 from syndicate.errors import BadInput
 
@@ -57,7 +59,7 @@ def read_row(row: Mapping[str, str], newsletters: Mapping[str, Newsletter], now:
             raise ValueError(f"{column} holds {fault}{hint}")
         if "\ufffd" in text:
             raise ValueError(f"{column} holds bytes that are no text; save the file as UTF-8")
-    cell = {column: row.get(column, "").strip() for column in COLUMNS}
+    cell = {column: from_cell(row.get(column, "").strip()) for column in COLUMNS}
     if not cell["email"]:
         raise ValueError("email is empty")
     address = normalise(cell["email"])

@@ -90,6 +90,37 @@ def test_an_import_of_an_export_says_the_same(
     other.dispose()
 
 
+HOSTILE = (
+    ("+tag@post.example", "=HYPERLINK(\"https://evil.example\")"),
+    ("=cmd@post.example", "-"),
+    ("-ann@post.example", "@SUM(1)"),
+    ("'=bea@post.example", "'=1+1"),
+    ("cleo@post.example", "Cleo;=1+1"),
+    ("dan@post.example", "Dan;\"=1+1\""),
+    ("eve@post.example", "'s-Gravenhage"),
+)
+
+
+def test_no_cell_is_a_formula_and_everybody_comes_back_as_they_were(
+    database: Database, now: datetime, tmp_path: Path
+) -> None:
+    start(database, now)
+    for email, name in HOSTILE:
+        add_subscriber(database, email=email, newsletter=MORNING, because="=1+1", name=name, now=now)
+    path = written(list(export_subscribers(database, BOTH)), tmp_path / "people.csv")
+    for separator in ",;":
+        with path.open(encoding="utf-8", newline="") as file:
+            cells = [cell for row in csv.reader(file, delimiter=separator) for cell in row]
+        assert len(cells) > len(HOSTILE) and not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r"))]
+    other = open_database(f"sqlite:///{tmp_path}/other.db")
+    other.upgrade()
+    start(other, now)
+    import_subscribers(other, path=path, newsletters=BOTH, consent=Consent("moved"), now=now)
+    assert people(other) == people(database)
+    assert list(export_subscribers(other, BOTH)) == list(export_subscribers(database, BOTH))
+    other.dispose()
+
+
 def test_an_address_may_stand_once_for_each_newsletter(database: Database, now: datetime, tmp_path: Path) -> None:
     start(database, now)
     row = dict.fromkeys(COLUMNS, "") | {"email": "ann@post.example"}
