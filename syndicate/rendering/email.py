@@ -23,11 +23,12 @@ from syndicate.core.newsletter import Newsletter
 from syndicate.core.preflight import HTML_LIMIT
 from syndicate.core.publication import Publication, Sender
 from syndicate.errors import BadInput
+from syndicate.rendering.additions import tell_links, tell_sponsor
 from syndicate.rendering.environment import render
 from syndicate.rendering.story import Story, tell
 from syndicate.rendering.text import fold, one_line, shorten, web_address
 from syndicate.rendering.words import direction, language_tag, long_date, words_for
-from syndicate.rendering.written import Written, write
+from syndicate.rendering.written import write
 
 SUBJECT_LENGTH = 78
 PREHEADER_LENGTH = 130
@@ -92,15 +93,6 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True)
-class Sponsor:
-    """A paid place, labelled as such: `label` names who paid, in the mail's language."""
-
-    label: str
-    url: str
-    words: Written
-
-
-@dataclass(frozen=True, slots=True)
 class Reader:
     """What a template may say of the recipient."""
 
@@ -135,21 +127,10 @@ class _Rendering:
         self.titles = (*full[_MOST_STORIES:], *titles)
         self.namesake = given[0] if digest.arranged and given else choose_lead(full) or choose_lead(titles)
         self.intro = write(digest.intro)
-        self.links = [
-            EditorLink(title, url)
-            for each in digest.links
-            if (title := one_line(each.title)) and (url := web_address(each.url))
-        ]
-        self.sponsor = self._sponsor()
+        self.links = tell_links(digest.links)
+        self.sponsor = tell_sponsor(digest.sponsor, digest.language)
         self.today = digest.day.astimezone(ZoneInfo(digest.newsletter.timezone)).date()
         self.view = digest.publication.web(f"archive/{digest.newsletter.name}/{digest.issue_id}")
-
-    def _sponsor(self) -> Sponsor | None:
-        sponsor = self.digest.sponsor
-        if sponsor is None or not (name := one_line(sponsor.name)):
-            return None
-        label = words_for(self.digest.language).sponsored_by(name)
-        return Sponsor(label, web_address(sponsor.url), write(sponsor.text))
 
     def fitting(self) -> RenderedVariant:
         context, html = self.longest_that_fits()

@@ -75,6 +75,13 @@ NEW_TODAY = {
     "culture/embargoed.md": "---\ntitle: The museum has a director\nembargo: 2026-11-20T18:00\n---\n\nIt is her.\n",
     "culture/not-yet.md": "---\ntitle: The winter of the small theatre\ndraft: true\n---\n\nTwelve evenings.\n",
 }
+AROUND = {
+    "intro": "Good morning. *Bring a coat*: it will rain at four, says the [harbour office](https://post.example/).",
+    "links": "The tides of the week https://post.example/tides\nEvery boat that comes today https://post.example/boats",
+    "sponsor": "The Ferry Line",
+    "sponsor_url": "https://ferries.example/winter",
+    "sponsor_text": "Ten crossings for the price of eight, *until Sunday*.",
+}
 FIRST, INVITED = "first-user", "invited-user"
 """The one-time links of the empty site and of the newsroom, as their addresses have them."""
 
@@ -119,6 +126,7 @@ class Day:
         self._write({})
         self._collect()
         first = self._draft("daily")
+        self._edit(first, **AROUND)
         self._send(first)
         self._deliver(first)
         self.names["sent"] = first

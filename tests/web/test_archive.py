@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -68,6 +69,63 @@ def test_an_issue_is_shown_whole_with_its_neighbours_and_nobodys_links(served: R
     listed = served.get("/archive/morning").text
     assert listed.index("The news of 4") < listed.index("The news of 1")
     assert "The news of 4" in served.get("/archive/").text
+
+
+SPONSOR = {"name": "The <Ferry> Line", "url": "https://ferry.example/offers", "text": "Half price *tonight*."}
+LINKS = [{"title": "The tide <table>", "url": "https://tides.example/today"}]
+
+
+def edited(served: ReadingSite, issue: int, intro: str, **edits: Any) -> str:
+    """The page of that issue with these edits of an editor's."""
+    with served.site.database.write() as connection:
+        connection.execute(
+            sa.update(tables.issues).where(tables.issues.c.id == issue).values(intro=intro, edits=edits)
+        )
+    page = served.get(f"/archive/morning/{issue}")
+    assert page.status_code == 200
+    return page.text
+
+
+def test_the_editors_words_links_and_the_labelled_sponsor_are_as_in_the_mail(served: ReadingSite) -> None:
+    intro = "Good *morning*.\n\n- [The tide table](https://tides.example/)\n- <b>bold</b> [x](javascript:alert)"
+    page = edited(served, went_out(served, 1, 2), intro, links=LINKS, sponsor=SPONSOR)
+    for shown in (
+        "<p>Good <em>morning</em>.</p>",
+        '<li><a href="https://tides.example/">The tide table</a></li>',
+        "&lt;b&gt;bold&lt;/b&gt;",
+        ">Sponsored by The &lt;Ferry&gt; Line</p>",
+        "<p>Half price <em>tonight</em>.</p>",
+        '<a href="https://ferry.example/offers" rel="sponsored">ferry.example</a>',
+        ">Also worth reading</h2>",
+        '<a href="https://tides.example/today">The tide &lt;table&gt;</a>',
+    ):
+        assert shown in page, shown
+    order = [page.index(each) for each in ("Good <em>", "Sponsored by", "number&gt; 1", "Also worth reading")]
+    assert order == sorted(order)
+    assert not [mark for mark in ("/u/", "/p/", "\ufdd0", "\ufdd1", 'href="javascript') if mark in page]
+
+
+def test_a_sponsor_without_words_is_its_label_alone_and_one_without_a_name_is_not_shown(served: ReadingSite) -> None:
+    issue = went_out(served, 1)
+    page = edited(served, issue, "", sponsor={"name": "The Ferry Line", "url": "https://ferry.example/"})
+    assert '<a href="https://ferry.example/" rel="sponsored">Sponsored by The Ferry Line</a>' in page
+    page = edited(served, issue, "", sponsor={"name": " ", "url": "https://ferry.example/", "text": "Half price."})
+    assert "ferry.example" not in page and "Half price" not in page
+    page = edited(served, issue, "", sponsor={"name": "The Ferry Line", "url": "javascript:alert(1)", "text": "Sail."})
+    assert "Sponsored by The Ferry Line" in page and "javascript" not in page
+
+
+def test_what_an_editor_has_arranged_stays_so(served: ReadingSite) -> None:
+    issue = went_out(served, 1, 2, 3)
+    with served.site.database.write() as connection:
+        # Of a first article like this one the usual order makes no lead.
+        suspected = sa.update(tables.articles).where(tables.articles.c.number == 1)
+        connection.execute(suspected.values(suspects=["a title in lower case"]))
+    ids = [f"urn:uuid:00000000-0000-4000-8000-{number:012}" for number in (1, 2, 3)]
+    usual = edited(served, issue, "")
+    assert usual.index("number&gt; 2") < usual.index("number&gt; 1")
+    arranged = edited(served, issue, "", order=ids)
+    assert arranged.index("number&gt; 1") < arranged.index("number&gt; 2") < arranged.index("number&gt; 3")
 
 
 @pytest.mark.parametrize("state", ["draft", "awaiting", "approved", "scheduled", "freezing", "cancelled"])

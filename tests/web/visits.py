@@ -219,7 +219,7 @@ PUBLIC = (
     Visit("archive-newsletter", "/archive/morning", "The night ferry comes back"),
     Visit("archive-newsletter-bare", "/archive/morning/", "The night ferry comes back"),
     Visit("archive-french", "/archive/evening", "Note du soir"),
-    Visit("archive-issue", "/archive/morning/{sent}", "The night ferry comes back"),
+    Visit("archive-issue", "/archive/morning/{sent}", "Sponsored by The Ferry Line"),
     Visit("public-not-found", "/archive/nothing", "There is nothing here", status=404),
     Visit("nowhere", "/nowhere", "There is no such page.", status=404),
     Visit("public-broken", "/broken", "through no fault of yours", status=500),

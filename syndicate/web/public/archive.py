@@ -1,24 +1,25 @@
 """`/archive/`: what went out, to read again. Told anew for the web from the issue's articles: without anybody's links,
-without what was taken back, and whole where the mail had to be short."""
+without what was taken back, and whole where the mail had to be short; with its intro, its editor's own links and its
+labelled sponsor as they were sent."""
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from syndicate.core.issue import Issue
+from syndicate.core.article import Article
 from syndicate.core.lead import lead_first
-from syndicate.core.newsletter import Newsletter
+from syndicate.rendering.additions import tell_links, tell_sponsor
+from syndicate.rendering.email import Digest
 from syndicate.rendering.issue import digest_of
 from syndicate.rendering.reader_words import reader_words
 from syndicate.rendering.story import Story, tell
 from syndicate.rendering.text import one_line
-from syndicate.rendering.words import long_date
+from syndicate.rendering.words import long_date, words_for
+from syndicate.rendering.written import write
 from syndicate.storage.archive import PastIssue, find_past_issue, neighbours, past_issues, shown_articles
 from syndicate.web.public.page import day_of, language_of, nothing_here, show, site_of
 
@@ -93,7 +94,7 @@ def of_issue(request: Request, newsletter: str, issue: str) -> HTMLResponse:
     listed = past.audience.to is None
     day = past.sealed_at or past.drafted_at
     digest = digest_of(past, known, site.publication, site.sender, articles, day=day)
-    stories, titles = _stories(site, known, past, [*digest.articles], day)
+    stories, titles = _stories(site, digest)
     return show(
         request,
         "issue",
@@ -105,7 +106,10 @@ def of_issue(request: Request, newsletter: str, issue: str) -> HTMLResponse:
         newsletter=known,
         day=long_date(day.astimezone(ZoneInfo(known.timezone)).date(), known.language, weekday=True),
         moment=day.isoformat(),
-        intro=_paragraphs(digest.intro),
+        intro=write(digest.intro),
+        sponsor=tell_sponsor(digest.sponsor, known.language),
+        editor_links=tell_links(digest.links),
+        links_heading=words_for(known.language).links_heading,
         stories=stories,
         titles=titles,
         missing=missing,
@@ -115,15 +119,14 @@ def of_issue(request: Request, newsletter: str, issue: str) -> HTMLResponse:
     )
 
 
-def _stories(
-    site: Site, newsletter: Newsletter, issue: Issue, articles: list[Any], day: datetime
-) -> tuple[list[Story], list[Story]]:
-    full = lead_first([article for article, role in articles if role == "full"])
-    titles = [article for article, role in articles if role == "title"]
-    today = day.astimezone(ZoneInfo(newsletter.timezone)).date()
-    here = site.publication.web(f"archive/{newsletter.name}/{issue.id}")
+def _stories(site: Site, digest: Digest) -> tuple[list[Story], list[Story]]:
+    newsletter = digest.newsletter
+    full = [article for article, role in digest.articles if role == "full"]
+    titles = [article for article, role in digest.articles if role == "title"]
+    today = digest.day.astimezone(ZoneInfo(newsletter.timezone)).date()
+    here = site.publication.web(f"archive/{newsletter.name}/{digest.issue_id}")
 
-    def told(article: Any) -> Story:
+    def told(article: Article) -> Story:
         return tell(
             article,
             language=newsletter.language,
@@ -133,11 +136,9 @@ def _stories(
             fallback_link=here,
         )
 
-    return [told(each) for each in full], [told(each) for each in titles]
-
-
-def _paragraphs(text: str) -> list[str]:
-    return [line for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n")) if (line := one_line(part))]
+    # As in the mail: what an editor has arranged stays so.
+    leading = full if digest.arranged else lead_first(full)
+    return [told(each) for each in leading], [told(each) for each in titles]
 
 
 def _line(site: Site, past: PastIssue, language: str) -> tuple[PastIssue, str]:
