@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import IO
 
+from syndicate.errors import SyndicateError
 from syndicate.process.log import Log
 from syndicate.process.signals import Signals
 
@@ -32,6 +33,9 @@ def live(body: Callable[[threading.Event, Callable[[], None]], int], log: Log, *
     def run() -> None:
         try:
             outcome.append(body(stop, ready))
+        except SyndicateError as error:
+            # Foreseen, such as a database that is away: whoever keeps this process going starts it again.
+            log.warn("failed", str(error))
         except Exception as error:
             log.fail("failed", f"{type(error).__name__}: {error}")
         finally:

@@ -38,6 +38,14 @@ WRITER_IDLE_SECONDS = 60.0
 what it holds keeps nobody waiting.
 https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-IDLE-IN-TRANSACTION-SESSION-TIMEOUT"""
 
+_AS_A_WRITER = sa.text(
+    "SELECT set_config('idle_in_transaction_session_timeout', :idle, true),"
+    " CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'local', true) END"
+)
+"""What is committed outlives the server, also where it is set up to say so before that is true: a claim that a crash
+took back would be claimed and posted again.
+https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT"""
+
 
 class Database:
     """An open database. Transactions are short: none stays open across HTTP or rendering."""
@@ -74,8 +82,7 @@ class Database:
         owes = False
         with one_sentence(self.engine.url), self._writer.begin() as connection:
             if not self.is_sqlite:
-                idle = f"SET LOCAL idle_in_transaction_session_timeout = {WRITER_IDLE_SECONDS * 1000:.0f}"
-                connection.exec_driver_sql(idle)
+                connection.execute(_AS_A_WRITER, {"idle": f"{WRITER_IDLE_SECONDS * 1000:.0f}"})
             journal.forget(connection)
             signals.forget(connection)
             if self.fence is not None:

@@ -36,6 +36,9 @@ def one_sentence(url: URL) -> Iterator[None]:
     """Turns what is wrong with the database at `url` into StorageError. A wrong statement stays what it is."""
     try:
         yield
+    except sa.exc.PendingRollbackError as error:
+        # Its connection is gone since an earlier statement, which told of it.
+        raise _away(url, "the connection is lost") from error
     except sa.exc.DBAPIError as error:
         explained = explain(error, url)
         if explained is None:
@@ -59,6 +62,10 @@ def explain(error: sa.exc.DBAPIError, url: URL) -> StorageError | None:
     operational = isinstance(error, sa.exc.OperationalError) and (not state or state.startswith(_POSTGRESQL))
     if not operational and state != _ASLEEP:
         return None
+    return _away(url, said)
+
+
+def _away(url: URL, said: str) -> StorageError:
     place = url.set(query={}).render_as_string(hide_password=True)
     found = StorageError(
         f"The database {place} cannot be used: {said}.", cure="Look at [database] url, and whether its server runs."

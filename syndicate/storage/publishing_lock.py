@@ -9,13 +9,14 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic, sleep
 
 import sqlalchemy as sa
 
-from syndicate.errors import Refused
+from syndicate.errors import Refused, StorageError
 from syndicate.storage.database import Database
+from syndicate.storage.failures import one_sentence
 
 ADVISORY_LOCK = 0x53796E64_00000002
 """The PostgreSQL advisory lock of whoever publishes (its upper half spells "Synd")."""
@@ -52,13 +53,18 @@ def _try_flock(descriptor: int) -> bool:
 @contextmanager
 def _session_lock(database: Database, patience: float) -> Iterator[None]:
     key = {"key": ADVISORY_LOCK}
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with one_sentence(database.engine.url):
+        session = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    with session:
         take = sa.text("SELECT pg_try_advisory_lock(:key)")
-        _wait(lambda: bool(connection.execute(take, key).scalar_one()), patience)
+        with one_sentence(database.engine.url):
+            _wait(lambda: bool(session.execute(take, key).scalar_one()), patience)
         try:
             yield
         finally:
-            connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
+            # Lost, its connection has let go of the lock already.
+            with suppress(StorageError), one_sentence(database.engine.url):
+                session.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
 
 
 def _wait(attempt: Callable[[], bool], patience: float) -> None:

@@ -48,8 +48,9 @@ class Worker:
         if self._session is None:
             return
         try:
-            self._session.execute(sa.text("SELECT 1"))
-        except sa.exc.DBAPIError as error:
+            with one_sentence(self._session.engine.url):
+                self._session.execute(sa.text("SELECT 1"))
+        except StorageError as error:
             raise StorageError(
                 "The connection that holds this worker's lock is lost.", cure="Start again: nothing is lost."
             ) from error

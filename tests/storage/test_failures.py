@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import sqlalchemy as sa
 from syndicate.errors import StorageError
 from syndicate.storage import database as module
 from syndicate.storage.database import Database, open_database
+from syndicate.storage.leadership import leading
+from syndicate.storage.publishing_lock import publishing_lock
 
 
 def opened(path: Path) -> Database:
@@ -119,3 +122,59 @@ def test_a_writer_that_falls_asleep_keeps_nobody_waiting_for_ever(
     assert caught.value.try_again
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT value FROM counters WHERE name = 'kept'").scalar_one() == 2
+
+
+def end_session(database: Database, pid: int) -> None:
+    with database.write() as other:
+        other.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+
+
+def test_every_further_statement_on_a_lost_connection_says_so(database: Database) -> None:
+    """SQLAlchemy words the second one as a mistake in the program."""
+    if database.is_sqlite:
+        pytest.skip("SQLite has no server.")
+    with pytest.raises(StorageError, match="connection is lost") as caught, database.read() as connection:
+        end_session(database, connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+        for _ in range(2):
+            with suppress(sa.exc.OperationalError):
+                connection.exec_driver_sql("SELECT 1")
+    assert caught.value.try_again
+
+
+def test_a_leader_whose_connection_is_lost_is_told_at_every_beat(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("On SQLite everybody leads.")
+    with leading(database) as lead:
+        assert lead is not None and lead._session is not None
+        end_session(database, lead._session.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+        for _ in range(2):  # the clock and the alarm each give a sign of life
+            with pytest.raises(StorageError, match="cannot be used"):
+                lead.beat()
+
+
+def test_a_publisher_whose_connection_is_lost_has_let_go(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has no server.")
+    held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database ="
+    mine = f"{held} (SELECT oid FROM pg_database WHERE datname = current_database())"
+    with publishing_lock(database):
+        with database.read() as connection:
+            pid = connection.exec_driver_sql(mine).scalar_one()
+        end_session(database, pid)
+    with publishing_lock(database, patience=5.0):
+        pass
+
+
+@pytest.mark.parametrize(("set_to", "held"), [("off", "local"), ("on", "on"), ("remote_apply", "remote_apply")])
+def test_a_commit_waits_until_it_outlives_the_server(database: Database, set_to: str, held: str) -> None:
+    """Else a crash takes claims back whose requests went out."""
+    if database.is_sqlite:
+        pytest.skip("SQLite has no server.")
+    with database.engine.begin() as connection:
+        name = connection.engine.url.database
+        connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET synchronous_commit = {set_to}')
+    database.dispose()
+    with database.write() as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == held
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == set_to
