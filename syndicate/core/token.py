@@ -1,9 +1,10 @@
 """Signed tokens for links: they never expire, each works for one purpose only, and they survive key rotation.
 
 A token is base64url without padding of `mac ‖ payload`. The payload is the key's id and the parts, joined by U+001F;
-the MAC is the first 16 octets of HMAC-SHA256 (RFC 2104) over the purpose and the payload. Signed, not secret: nothing
-that a link's reader must not see goes in. Not itsdangerous: it derives a key anew for each of the two tokens that every
-recipient gets, and takes several spellings of one signature.
+the MAC is keyed BLAKE2b of 16 octets (RFC 7693 section 2.9) over the purpose and the payload. Signed, not secret:
+nothing that a link's reader must not see goes in. Not itsdangerous: it derives a key anew for each of the two tokens
+that every recipient gets, and takes several spellings of one signature. Not HMAC: it hashes twice, and a mailing to a
+million signs two million.
 """
 
 from __future__ import annotations
@@ -60,21 +61,14 @@ class TokenSigner:
         self.sign(purpose, 0, *rest)
         head = f"{self._key}{_SEPARATOR}".encode()
         tail = "".join(f"{_SEPARATOR}{part}" for part in rest).encode()
-        # HMAC by its definition (RFC 2104 section 2), since the states after its two pads can be copied: `hmac.digest`
-        # begins anew each time.
-        secret = self._secret if len(self._secret) <= 64 else hashlib.sha256(self._secret).digest()
-        inner, outer = (hashlib.sha256(bytes(octet ^ pad for octet in secret.ljust(64, b"\0"))) for pad in (0x36, 0x5C))
-        inner.update(f"{purpose}{_SEPARATOR}".encode() + head)
-        begin, end = inner.copy, outer.copy
+        begin = _begun(self._secret, purpose, head).copy
 
         def token(number: int) -> str:
             payload = b"%d%b" % (number, tail)
-            first = begin()
-            first.update(payload)
-            second = end()
-            second.update(first.digest())
-            signed = second.digest()[:_MAC_OCTETS] + head + payload
-            return b2a_base64(signed, newline=False).translate(_URL_SAFE).rstrip(b"=").decode("ascii")
+            mac = begin()
+            mac.update(payload)
+            signed = b2a_base64(mac.digest() + head + payload, newline=False)
+            return signed.translate(_URL_SAFE).rstrip(b"=").decode("ascii")
 
         return token
 
@@ -93,8 +87,13 @@ class TokenSigner:
 
 
 def _mac(secret: bytes, purpose: str, payload: bytes) -> bytes:
+    return _begun(secret, purpose, payload).digest()
+
+
+def _begun(secret: bytes, purpose: str, payload: bytes) -> hashlib.blake2b:
     # The purpose holds no separator, so the two cannot be divided in another way.
-    return hmac.digest(secret, b"%b\x1f%b" % (purpose.encode(), payload), "sha256")[:_MAC_OCTETS]
+    key = secret if len(secret) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(secret).digest()
+    return hashlib.blake2b(f"{purpose}{_SEPARATOR}".encode() + payload, key=key, digest_size=_MAC_OCTETS)
 
 
 def _decode(token: str) -> bytes:

@@ -81,8 +81,8 @@ def planned_recipients(connection: Connection, newsletter: str, batches: Sequenc
             .where(recipients.c.issue_id == issue_id, recipients.c.ordinal.between(first, last))
             .order_by(recipients.c.ordinal)
         )
-        # Made of their values as they come: there are many.
-        rows += [new(Planned, (*row, False, False)) for row in connection.execute(people)]
+        # Fetched at once and made of their values: there are many.
+        rows += [new(Planned, (*row, False, False)) for row in connection.execute(people).all()]
     if own:
         rows = [
             row._replace(left_out=row.ordinal in left_out, has_it=row.ordinal in has_it)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hmac
+import hashlib
 import json
 import logging
 import statistics
@@ -74,7 +74,7 @@ def forged(token: str) -> Iterator[str]:
         yield base64.urlsafe_b64encode(changed_octets).rstrip(b"=").decode()
     for size in (1, 15, 16, 17):
         yield base64.urlsafe_b64encode(bytes(size)).rstrip(b"=").decode()
-    hashed = hmac.digest(b"", payload, "sha256")[:16]
+    hashed = hashlib.blake2b(payload, digest_size=16).digest()
     yield base64.urlsafe_b64encode(hashed + payload).rstrip(b"=").decode()
 
 
