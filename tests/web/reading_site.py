@@ -28,7 +28,7 @@ EVENING = """
 name = "evening"
 title = "Evening Note"
 description = "What the day was, in one page."
-cadences = { daily = "mon-fri 18:00" }
+cadences = { daily = "mon-fri 18:00", weekly = "sat 09:00" }
 language = "fr"
 """
 

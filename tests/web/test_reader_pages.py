@@ -58,6 +58,27 @@ def test_from_sign_up_to_goodbye(served: ReadingSite) -> None:
     assert served.statuses()["morning"] == "left"
 
 
+def test_how_often_is_said_in_the_readers_language_and_chosen(served: ReadingSite) -> None:
+    shown = served.get("/subscribe?lang=fr").text
+    assert "Du lundi au vendredi à 18\u00a0h" in shown and "mon-fri" not in shown
+    person = served.join()
+    path = served.path_to("preferences", person.id)
+    page = served.get(path + "?lang=fr").text
+    assert '<option value="weekly">Le samedi à 9\u00a0h</option>' in page and "mon-fri" not in page
+    assert '<option value="weekly">Saturday at 09:00</option>' in served.get(path).text
+    served.post(path, {"newsletter": ["morning", "evening"], "cadence-evening": "weekly", "action": "save"})
+    assert {each.newsletter: each.cadence for each in served.person().subscriptions} == {
+        "morning": "daily",
+        "evening": "weekly",
+    }
+    page = served.get(path).text
+    assert '<option value="weekly" selected>Saturday at 09:00</option>' in page
+    # One that is not there changes nothing.
+    served.post(path, {"newsletter": ["evening"], "cadence-evening": "hourly", "action": "save"})
+    evening = served.person().subscription("evening")
+    assert evening is not None and (evening.status, evening.cadence) == ("active", "weekly")
+
+
 @pytest.mark.parametrize("how", ["urlencoded", "multipart", "nothing", "nonsense", "huge"])
 def test_a_mail_program_leaves_by_one_post_without_cookies_or_redirect(served: ReadingSite, how: str) -> None:
     """RFC 8058 section 3.2; whatever else is in the body, whoever asks to leave leaves."""

@@ -14,6 +14,7 @@ from syndicate.core.people import check_details
 from syndicate.core.reader_steps import Choice, is_closed, just_left
 from syndicate.core.subscriber import Subscriber
 from syndicate.errors import BadInput, NotFound, Refused
+from syndicate.rendering.cadence_words import how_often
 from syndicate.rendering.reader_words import LANGUAGES, reader_words
 from syndicate.services.change_preferences import change_preferences
 from syndicate.services.leave_newsletter import leave, undo_leave
@@ -165,7 +166,7 @@ def _page(
             "title": each.title,
             "description": each.description,
             "chosen": each.name in texts_of(form, "newsletter") if form is not None else each.name in active,
-            "cadences": [(name, cadence.text) for name, cadence in each.cadences.items()],
+            "cadences": [(name, how_often(cadence, language)) for name, cadence in each.cadences.items()],
             "cadence": (text_of(form, f"cadence-{each.name}") if form is not None else "")
             or (active[each.name].cadence if each.name in active else next(iter(each.cadences), "")),
         }

@@ -13,6 +13,7 @@ from syndicate.core.address import normalise
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.sign_up import MOST_NEWSLETTERS, form_age
 from syndicate.errors import BadInput
+from syndicate.rendering.cadence_words import how_often
 from syndicate.rendering.reader_words import reader_words
 from syndicate.services.sign_up import sign_up
 from syndicate.web.public.page import (
@@ -142,6 +143,11 @@ def _form(
         headers=headers,
         newsletters=site.newsletters,
         chosen=chosen,
+        often={
+            each.name: how_often(cadence, language)
+            for each in site.newsletters
+            for cadence in list(each.cadences.values())[:1]
+        },
         email=email,
         mistakes=mistakes or {},
         note=note,
