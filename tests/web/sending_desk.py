@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from syndicate.clock import next_slots
 from syndicate.core.message import CapabilitySheet
 from syndicate.services.add_subscriber import add_subscriber
 from syndicate.services.collect_articles import collect
@@ -16,6 +17,7 @@ from syndicate.services.freeze_issue import freeze
 from syndicate.services.send_soon import send_soon
 from syndicate.storage import tables
 from syndicate.storage.issues import change_issue
+from syndicate.storage.slots import settle_slot
 from tests.web.newsroom_site import WebSite
 
 TWO_A_REQUEST = CapabilitySheet("resend", "tests", 2, 1_000_000, idempotency_seconds=86_400)
@@ -36,6 +38,17 @@ class SendingDesk:
         )
         self.issue = sealed.issue.id
         return self.issue
+
+    def draft_for_its_slot(self) -> int:
+        """One that awaits approval and goes with the next slot, Monday at seven, as the clock composes it."""
+        number, site = self.draft(), self.site.site
+        newsletter = site.newsletter("morning")
+        [slot] = next_slots(newsletter.cadences["daily"], newsletter.timezone, self.site.now, 1)
+        with site.database.write() as connection:
+            assert settle_slot(
+                connection, "morning", "daily", slot, "drafted", actor="clock", now=self.site.now, issue_id=number
+            )
+        return number
 
     def schedule(self) -> int:
         """One that starts in ten seconds."""

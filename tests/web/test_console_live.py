@@ -34,6 +34,13 @@ def desk(web_site: WebSite) -> SendingDesk:
     return open_sending_desk(web_site, readers=READERS)
 
 
+@pytest.fixture
+def either_desk(database_url: str, tmp_path: Path) -> Iterator[SendingDesk]:
+    """On SQLite, and on PostgreSQL."""
+    with running_site(tmp_path / "site", database_url=database_url.replace("+psycopg", "")) as site:
+        yield open_sending_desk(site, readers=READERS)
+
+
 class Stream:
     """A page's stream, read in the order in which it comes."""
 
@@ -75,7 +82,8 @@ def looks(web_site: WebSite) -> Iterator[list[float]]:
     sa.event.remove(web_site.site.database.engine, "before_cursor_execute", note)
 
 
-def test_the_count_is_told_as_it_moves_and_the_stream_ends_with_the_issue(desk: SendingDesk) -> None:
+def test_the_count_is_told_as_it_moves_and_the_stream_ends_with_the_issue(either_desk: SendingDesk) -> None:
+    desk = either_desk
     number = desk.schedule()
     stream = Stream(desk.site.client("editor"), f"/console/issues/{number}/live")
     assert stream.answer.headers["Content-Type"].startswith("text/event-stream")
@@ -105,6 +113,30 @@ def test_today_follows_what_runs(desk: SendingDesk) -> None:
     assert look is not None and look["token"] != first["token"]
     asked = client.get("/console/figures").json()
     assert asked["texts"][f"{number} accepted"] == "2" and asked["said"].startswith(f"Issue {number}: Being sent")
+
+
+def test_what_one_editor_does_to_a_newsletter_is_told_to_the_others(either_desk: SendingDesk) -> None:
+    """On each page that shows it: its newsletter's, the day's and that of the issue that would go."""
+    desk = either_desk
+    sender, editor = desk.site.client("sender"), desk.site.client("editor")
+    number = desk.draft_for_its_slot()
+    pages = ("/console/newsletters", "/console", f"/console/issues/{number}")
+    streams = [Stream(editor, f"{page}/live") for page in pages]
+    known = [token_of(stream) for stream in streams]
+    for act in ("daily/skip", "daily/unskip", "pause", "resume"):
+        assert sender.submit("/console/newsletters", f"/console/newsletters/morning/{act}").status_code == 200
+        for place, stream in enumerate(streams):
+            known[place] = token_of(stream, besides=known[place])
+            assert editor.get(f"{pages[place]}/figures").json()["token"] == known[place]
+
+
+def token_of(stream: Stream, besides: str = "") -> str:
+    """The first that is another one."""
+    while (look := stream.next()) is not None:
+        if look["token"] != besides:
+            token: str = look["token"]
+            return token
+    raise AssertionError("the stream ended")
 
 
 def test_many_watchers_are_one_look_a_second(desk: SendingDesk, looks: list[float]) -> None:
@@ -247,6 +279,36 @@ def test_the_page_follows_without_being_loaded_again(
     assert ("figures" in asked) == blocked
     stop.click()
     page.get_by_text("Stopped: it is paused.").wait_for()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("blocked", [False, True], ids=["by stream", "by asking"])
+def test_an_open_page_shows_what_another_editor_pauses_and_skips(
+    desk: SendingDesk, open_page: Callable[..., Page], blocked: bool
+) -> None:
+    number = desk.draft_for_its_slot()
+    sender = desk.site.client("sender")
+    paths = ("/console/newsletters", "/console/", f"/console/issues/{number}")
+    opened = {path: open_page("/console/log") for path in paths}
+    for path, page in opened.items():
+        if blocked:
+            page.route("**/live", lambda route: route.abort())
+        page.goto(desk.site.url + path)
+        page.evaluate("window.stillHere = true")
+    newsletters, today, issue = opened.values()
+    planned = issue.get_by_text("planned for Mon 23 Nov 07:00")
+    planned.wait_for()
+    for act, shown, told in (
+        ("daily/skip", "skipped", "Mon 23 Nov 07:00 is skipped: Skipped by Sandy."),
+        ("daily/unskip", "drafted", ""),
+        ("pause", "paused", "Morning Briefing is paused."),
+    ):
+        sender.submit("/console/newsletters", f"/console/newsletters/morning/{act}")
+        newsletters.locator(".slots > li").first.get_by_text(shown, exact=True).wait_for()
+        today.locator("#next").get_by_text(shown, exact=True).first.wait_for()
+        (issue.get_by_text(told) if told else planned).wait_for()
+    for page in opened.values():
+        assert page.evaluate("window.stillHere")
 
 
 @pytest.mark.browser

@@ -260,6 +260,8 @@ NO_PAGES = {
     "/console": "/console",  # leads to /console/
     "/console/live": "/console/live",
     "/console/figures": "/console/figures",
+    "/console/newsletters/live": "/console/newsletters/live",
+    "/console/newsletters/figures": "/console/newsletters/figures",
     "/console/issues/{number}/mail.txt": "/console/issues/{sent}/mail.txt",
     "/console/issues/{number}/live": "/console/issues/{sent}/live",
     "/console/issues/{number}/figures": "/console/issues/{sent}/figures",

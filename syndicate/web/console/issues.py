@@ -24,7 +24,7 @@ from syndicate.storage.issues import get_issue, get_subjects, list_issues
 from syndicate.storage.transactional import test_mails
 from syndicate.storage.users import find_user
 from syndicate.web.console.looks import SHOWN, issue_look, standing, words_for
-from syndicate.web.console.newsletters import Missed, all_missed
+from syndicate.web.console.slots_ahead import Missed, all_missed, by_itself
 from syndicate.web.pages import page
 from syndicate.web.security.headers import untrusted_html
 from syndicate.web.security.signed_in import Editor
@@ -88,6 +88,7 @@ def desk(
         tests = test_mails(connection, number, SHOWN)
         known = find_user(connection, user.name)
         missed = _missed(connection, site, issue, now)
+        goes = by_itself(connection, issue, now)
     shown = _preview(site, issue, now)
     before = issue.state in BEFORE_FREEZING
     return page(
@@ -108,6 +109,7 @@ def desk(
         plan=_plan(site, issue, now) if before and issue.seal else None,
         before=before,
         missed=missed,
+        goes=goes,
         tests=tests,
         test_to=site.sender.test_to,
         own_address=known.email if known else None,

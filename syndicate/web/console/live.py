@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request, Response
 from syndicate.core.user import secret_hash
 from syndicate.site import Site
 from syndicate.web.console.issues import Number
-from syndicate.web.console.looks import issue_look, today_look, words_for
+from syndicate.web.console.looks import issue_look, newsletters_look, read_today, today_look, words_for
+from syndicate.web.console.slots_ahead import newsletter_rows
 from syndicate.web.live import Look, Read, Streams, TooMany
 from syndicate.web.security.signed_in import Editor, who_is
 
@@ -26,6 +27,18 @@ async def today_stream(request: Request, user: Editor) -> Response:
 async def today_figures(request: Request, user: Editor) -> Response:
     """What runs, now."""
     return _figures(await _streams(request).look("today", _today(request)))
+
+
+@router.get("/console/newsletters/live")
+async def newsletters_stream(request: Request, user: Editor) -> Response:
+    """What becomes of the newsletters' next slots, as long as somebody looks."""
+    return await _stream(request, "newsletters", _newsletters(request))
+
+
+@router.get("/console/newsletters/figures")
+async def newsletters_figures(request: Request, user: Editor) -> Response:
+    """The same, now."""
+    return _figures(await _streams(request).look("newsletters", _newsletters(request)))
 
 
 @router.get("/console/issues/{number}/live")
@@ -56,18 +69,24 @@ def _figures(look: Look) -> Response:
 
 
 def _issue(request: Request, number: int) -> Read:
-    zone = _zone(request)
+    zone = _site(request).publication.timezone
     return lambda connection, now: issue_look(connection, number, now, words_for(zone, now))
 
 
 def _today(request: Request) -> Read:
-    zone = _zone(request)
-    return lambda connection, now: today_look(connection, now, words_for(zone, now))
+    site = _site(request)
+    zone, newsletters = site.publication.timezone, site.newsletters
+    return lambda connection, now: today_look(read_today(connection, newsletters, now, words_for(zone, now)))
 
 
-def _zone(request: Request) -> str:
+def _newsletters(request: Request) -> Read:
+    newsletters = _site(request).newsletters
+    return lambda connection, now: newsletters_look(newsletter_rows(connection, newsletters, now))
+
+
+def _site(request: Request) -> Site:
     site: Site = request.app.state.site
-    return site.publication.timezone
+    return site
 
 
 def _streams(request: Request) -> Streams:

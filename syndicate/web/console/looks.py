@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -10,14 +10,18 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
+from syndicate.core.alert import slot_key
 from syndicate.core.books import PLACES, Books
 from syndicate.core.issue import FINISHED, Issue, State
-from syndicate.storage.alerts import list_alerts
-from syndicate.storage.banners import banners
+from syndicate.core.newsletter import Newsletter
+from syndicate.storage.alerts import Alert, list_alerts
+from syndicate.storage.arrivals import HeldLot, held_lots
+from syndicate.storage.article_search import Found, Wanted, find_articles
+from syndicate.storage.banners import Banners, banners
 from syndicate.storage.books import books
 from syndicate.storage.issues import get_issue, list_issues
-from syndicate.storage.slots import list_slots
 from syndicate.storage.transactional import test_mails
+from syndicate.web.console.slots_ahead import Coming, Missed, Row, all_missed, by_itself, coming_slots
 from syndicate.web.live import Look
 from syndicate.web.pages import Times
 
@@ -27,6 +31,9 @@ UNDER_WAY: tuple[State, ...] = ("freezing", "sending", "paused", "cancelling")
 STOPPABLE: frozenset[State] = frozenset({"scheduled", "freezing", "sending"})
 SHOWN = 6
 """So many issues of the day, and tests of an issue, are followed."""
+CAME_IN, HELD, AHEAD = 12, 8, 6
+"""Articles that came in, articles that are held, and slots to come that the day's page shows."""
+ARTICLES, ARTICLES_HELD = Wanted(without_lots=True), Wanted(status="held", without_lots=True)
 
 _TITLES: Mapping[State, str] = {
     "freezing": "Choosing who gets it",
@@ -36,6 +43,33 @@ _TITLES: Mapping[State, str] = {
     "sent": "Sent",
     "cancelled": "Ended",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What the desk's first page shows. Nothing of it counts readers."""
+
+    running: Sequence[Standing]
+    awaiting: Sequence[Issue]
+    coming: Sequence[Coming]
+    missed: Sequence[Missed]
+    alerts: Sequence[Alert]
+    lots: Sequence[tuple[str, HeldLot]]
+    held: Sequence[Found]
+    came_in: Sequence[Found]
+    banners: Banners
+
+    @property
+    def marks(self) -> tuple[object, ...]:
+        """What the page around the figures depends on."""
+        return (
+            *(each.marks for each in self.running),
+            *((each.id, each.state, each.seal, each.send_at, each.why, each.expected) for each in self.awaiting),
+            *(each.marks for each in self.coming),
+            *(each.marks for each in self.missed),
+            *((each.key, each.sentence) for each in self.alerts),
+            *(self.lots, self.held, self.came_in, self.banners),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +129,11 @@ def standing(connection: Connection, issue: Issue, now: datetime, when: Callable
 
 def issue_look(connection: Connection, number: int, now: datetime, when: Callable[[datetime], str]) -> Look:
     """One issue. Raises NotFound."""
-    stands = standing(connection, get_issue(connection, number), now, when)
-    balance = stands.books
+    issue = get_issue(connection, number)
+    stands = standing(connection, issue, now, when)
+    balance, goes = stands.books, by_itself(connection, issue, now)
     return Look(
-        token=_token(*stands.marks, *test_mails(connection, number, SHOWN), banners(connection)),
+        token=_token(*stands.marks, *test_mails(connection, number, SHOWN), goes, banners(connection)),
         texts=stands.texts(),
         bars={"accepted": (balance.accepted, balance.planned)},
         said=stands.said,
@@ -106,24 +141,43 @@ def issue_look(connection: Connection, number: int, now: datetime, when: Callabl
     )
 
 
-def today_look(connection: Connection, now: datetime, when: Callable[[datetime], str]) -> Look:
-    """What runs, and whether anything else of the day's page is another by now."""
+def read_today(
+    connection: Connection, newsletters: Sequence[Newsletter], now: datetime, when: Callable[[datetime], str]
+) -> Today:
+    """The day as it is now."""
     running, waiting = todays_issues(connection, now, when)
+    missed = all_missed(connection, newsletters, now)
+    # What can be settled here is not told a second time as an alert.
+    told = {slot_key(slot) for each in missed for slot in each.slots}
+    return Today(
+        running=running,
+        awaiting=waiting,
+        coming=coming_slots(connection, newsletters, now, 1)[:AHEAD],
+        missed=missed,
+        alerts=[each for each in list_alerts(connection) if each.key not in told],
+        lots=sorted(held_lots(connection).items()),
+        held=find_articles(connection, ARTICLES_HELD, limit=HELD),
+        came_in=find_articles(connection, ARTICLES, limit=CAME_IN),
+        banners=banners(connection),
+    )
+
+
+def today_look(today: Today) -> Look:
+    """What runs, and whether anything else of the day's page is another by now."""
     texts: dict[str, str] = {}
-    for each in running:
+    for each in today.running:
         texts |= each.texts(f"{each.issue.id} ")
     return Look(
-        token=_token(
-            *(each.marks for each in running),
-            *((each.id, each.state, each.send_at, each.why) for each in waiting),
-            *((each.key, each.sentence) for each in list_alerts(connection)),
-            *((each.newsletter, each.cadence, each.wall_time) for each in list_slots(connection, states=["missed"])),
-            banners(connection),
-        ),
+        token=_token(*today.marks),
         texts=texts,
-        bars={f"{each.issue.id} accepted": (each.books.accepted, each.books.planned) for each in running},
-        said=" ".join(f"Issue {each.issue.id}: {each.said}" for each in running),
+        bars={f"{each.issue.id} accepted": (each.books.accepted, each.books.planned) for each in today.running},
+        said=" ".join(f"Issue {each.issue.id}: {each.said}" for each in today.running),
     )
+
+
+def newsletters_look(rows: Sequence[Row]) -> Look:
+    """Whether the newsletters stand otherwise by now: paused, skipped, drafted, missed, or a slot further."""
+    return Look(token=_token(*(each.marks for each in rows)))
 
 
 def todays_issues(

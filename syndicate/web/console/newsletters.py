@@ -2,96 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
-from sqlalchemy.engine import Connection
 
-from syndicate.clock import next_slots
 from syndicate.core.newsletter import Cadence, Newsletter
-from syndicate.core.slot import KnownSlot, Slot, outlook
 from syndicate.errors import NotFound, NothingToSend
 from syndicate.services.draft_issue import draft_cadence_issue
 from syndicate.services.pause_newsletter import pause_newsletter, resume_newsletter
 from syndicate.services.settle_missed import attach_missed, merge_missed, missed_slots, skip_missed
 from syndicate.services.skip_slot import skip_next, unskip_next
 from syndicate.site import Site
-from syndicate.storage.definition_states import paused_newsletters
 from syndicate.storage.issues import get_issue
-from syndicate.storage.slots import list_slots, spoken
+from syndicate.storage.slots import spoken
+from syndicate.web.console.looks import newsletters_look
+from syndicate.web.console.slots_ahead import newsletter_rows
 from syndicate.web.pages import done, page, wall
 from syndicate.web.security.signed_in import Editor, Sender
 
 router = APIRouter()
 
 NEWSLETTERS = "/console/newsletters"
-AHEAD = 4
-"""Slots of each newsletter that are shown."""
-
 Back = Annotated[str, Form(max_length=40)]
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """A slot that is still to come. `outlook` says in a word what becomes of it; the `nearest` of its cadence can be
-    skipped, or planned again."""
-
-    newsletter: Newsletter
-    cadence: str
-    slot: Slot
-    known: KnownSlot | None
-    outlook: str
-    nearest: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """What a cadence has missed, the last due first. `then` is when it goes next: what is merged goes with that."""
-
-    newsletter: Newsletter
-    cadence: str
-    slots: Sequence[KnownSlot]
-    then: Slot | None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One newsletter as it stands."""
-
-    declared: Newsletter
-    paused: bool
-    coming: Sequence[Coming]
-    missed: Sequence[Missed]
-
-
-def coming_slots(
-    connection: Connection, newsletters: Sequence[Newsletter], now: datetime, count: int
-) -> list[Coming]:
-    """The next slots of these newsletters, so many of each cadence, the nearest first."""
-    known = {(each.newsletter, each.cadence, each.wall_time): each for each in list_slots(connection, due_after=now)}
-    paused = paused_newsletters(connection)
-    found = []
-    for newsletter in newsletters:
-        for cadence in newsletter.cadences.values():
-            for place, slot in enumerate(next_slots(cadence, newsletter.timezone, now, count)):
-                row = known.get((newsletter.name, cadence.name, slot.wall_time))
-                told = outlook(row, paused=newsletter.name in paused)
-                found.append(Coming(newsletter, cadence.name, slot, row, told, nearest=place == 0))
-    return sorted(found, key=lambda each: (each.slot, each.newsletter.name, each.cadence))
-
-
-def all_missed(connection: Connection, newsletters: Sequence[Newsletter], now: datetime) -> list[Missed]:
-    """What waits for somebody, cadence by cadence."""
-    found = []
-    for newsletter in newsletters:
-        for cadence in newsletter.cadences.values():
-            if slots := missed_slots(connection, newsletter.name, cadence.name):
-                then = next(iter(next_slots(cadence, newsletter.timezone, now, 1)), None)
-                found.append(Missed(newsletter, cadence.name, slots, then))
-    return found
 
 
 @router.get(NEWSLETTERS)
@@ -100,17 +33,8 @@ def newsletters(request: Request, user: Editor) -> Response:
     site: Site = request.app.state.site
     now: datetime = request.app.state.clock()
     with site.database.read() as connection:
-        paused = paused_newsletters(connection)
-        rows = [
-            Row(
-                each,
-                each.name in paused,
-                coming_slots(connection, [each], now, AHEAD)[:AHEAD],
-                all_missed(connection, [each], now),
-            )
-            for each in site.newsletters
-        ]
-    return page(request, "web/console/newsletters.html", rows=rows)
+        rows = newsletter_rows(connection, site.newsletters, now)
+    return page(request, "web/console/newsletters.html", rows=rows, look=newsletters_look(rows))
 
 
 @router.post(NEWSLETTERS + "/{name}/pause")

@@ -71,9 +71,11 @@ function take(look, wasHeard = true) {
     if (figures.textContent !== shown) figures.textContent = shown;
   }
   const changed = look.token !== here.dataset.token;
-  if (look.said && (changed || now - saidAt > SAY_MS)) {
+  const said = look.said || (changed ? "This page has changed." : "");
+  if (said && (changed || now - saidAt > SAY_MS)) {
     saidAt = now;
-    document.getElementById("live-said").textContent = look.said;
+    const line = document.getElementById("live-said");
+    if (line.textContent !== said) line.textContent = said;
   }
   if (changed) renew();
   if (look.ended) hush();
