@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syndicate.core.address import normalise
+from syndicate.core.issue import BEFORE_FREEZING
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.rate import Rate
 from syndicate.core.token import TokenSigner
@@ -17,7 +19,7 @@ from syndicate.rendering.personalise import Envelope, Recipient, copies, persona
 from syndicate.storage.audit import record
 from syndicate.storage.compositions import composed_articles
 from syndicate.storage.database import Database
-from syndicate.storage.issues import get_issue
+from syndicate.storage.issues import get_issue, get_variants
 from syndicate.storage.rate_limits import take
 from syndicate.storage.transactional import queue_mail, test_key
 
@@ -43,7 +45,8 @@ def send_test(
 ) -> list[str]:
     """Sends the issue as sealed to these addresses at once; returns those that the mail API took.
 
-    Raises Refused without a recipient or a sealed content, MailAPIError with the reason when the API did not take them.
+    Raises Refused without a recipient or a sealed content, and when that would not be the mail of an issue under way;
+    MailAPIError with the reason when the API did not take them.
     """
     messages = copies(*_test_of(database, issue_id, newsletter, house, to, signer, instance, now))
     size = mail_api.sheet.recipients_per_request
@@ -116,10 +119,20 @@ def _test_of(
     with database.read() as connection:
         issue = get_issue(connection, issue_id)
         articles = [(article, composed.role) for article, composed in composed_articles(connection, issue_id)]
+        sealed = get_variants(connection, issue_id, issue.revision).get("")
     if not articles:
         raise Refused(f"Issue {issue_id} has no content yet.", cure="Draft it first.")
     day = issue.sealed_at or now
     digest = digest_of(issue, newsletter, house.publication, house.sender, articles, day=day, test=True)
+    if issue.state not in BEFORE_FREEZING and sealed is not None:
+        # Nothing can be changed by it any more: it is worth something only as the very mail that goes out.
+        anew = render_digest(house.environment, replace(digest, test=False))
+        if (anew.subject, anew.html, anew.text) != (sealed.subject, sealed.html, sealed.text):
+            raise Refused(
+                f"An article or a template was changed since issue {issue_id} was sealed: a test would not be the "
+                "mail that goes out.",
+                cure="The mail on the page of the issue is.",
+            )
     envelope = Envelope(
         publication=house.publication,
         sender=house.sender,

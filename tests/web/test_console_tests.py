@@ -67,6 +67,31 @@ def test_an_editor_sends_one_to_the_desk_and_to_themselves(desk: SendingDesk) ->
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.issue_recipients)).scalar_one() == 0
 
 
+def test_one_of_what_is_being_sent_is_what_goes_out_or_is_refused(desk: SendingDesk) -> None:
+    at = f"/console/issues/{desk.begin()}"
+    editor = desk.site.client("editor")
+    sent = editor.submit(at, f"{at}/test", request=request_of(editor, at), to=DESK)
+    assert "A test is on its way to desk@example.com." in sent.text
+    [mail] = mails(desk.site)
+    with desk.site.site.database.read() as connection:
+        going = connection.execute(sa.select(tables.variants.c.subject, tables.variants.c.text)).one()
+        planned = sa.select(sa.func.count()).select_from(tables.issue_recipients)
+        assert connection.execute(planned).scalar_one() == 2, "who gets it is frozen, and a test is none of them"
+    assert mail.subject == f"[Test] {going.subject}"
+    articles = [
+        [line for line in text.splitlines() if line.startswith("Story")] for text in (going.text, mail.text)
+    ]
+    assert articles[0] == articles[1] and len(articles[0]) == 3
+    # What is changed meanwhile goes into no mail that is sealed.
+    with desk.site.site.database.write() as connection:
+        connection.execute(sa.update(tables.articles).values(summary="Another summary."))
+    answer = editor.submit(at, f"{at}/test", request=request_of(editor, at), to=DESK)
+    assert answer.status_code == 409 and "would not be the mail that goes out" in answer.text
+    assert len(mails(desk.site)) == 1
+    desk.end()
+    assert 'id="test"' not in editor.get(at).text
+
+
 def test_the_lane_posts_it(desk: SendingDesk) -> None:
     at = f"/console/issues/{desk.draft()}"
     editor = desk.site.client("editor")
