@@ -105,7 +105,7 @@ def test_a_backup_is_of_one_moment_and_ends_while_others_write(tmp_path: Path) -
     writes = [0]
 
     def write() -> None:
-        with closing(sqlite3.connect(source, isolation_level=None, timeout=30)) as writer:
+        with closing(sqlite3.connect(source, isolation_level=None, timeout=60)) as writer:
             while not over.is_set():
                 writer.execute("UPDATE pairs SET a = a + 1, b = b + 1 WHERE a % 100 = 7")
                 writes[0] += 1

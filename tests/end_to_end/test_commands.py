@@ -320,7 +320,7 @@ def interrupted(site: SiteFolder, arguments: Sequence[str], when: Callable[[], b
 
 def rows(site: SiteFolder, table: str) -> int:
     """How many rows another process sees now."""
-    with sqlite3.connect(site.folder / "syndicate.db", timeout=30) as database:
+    with sqlite3.connect(site.folder / "syndicate.db", timeout=60) as database:
         (count,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()
     database.close()
     return int(count)

@@ -153,7 +153,7 @@ def test_a_worker_that_is_told_to_leave_ends_its_request_and_takes_no_other(
         with running(mailing, *WORKER, "--concurrency", "2", "--health", "127.0.0.1:0") as worker:
             worker.up("working")
             port = worker.heard("health")[0]["port"]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=30) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=60) as answer:
                 assert json.load(answer)["processes"] == {"worker": 1}
             assert "A worker is up." in mailing.call("check").stdout
             ok(mailing, "resume")

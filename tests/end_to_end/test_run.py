@@ -135,7 +135,7 @@ def test_the_first_start_prints_one_link_that_makes_the_first_user(site: SiteFol
             console, link = lines[1], lines[3]
         assert console.endswith("/console/"), lines
         assert "/console/welcome/" in link
-        with urllib.request.urlopen(link, timeout=10) as page:
+        with urllib.request.urlopen(link, timeout=60) as page:
             assert page.status == 200
         process.terminate()
         _, log = process.communicate(timeout=60)
@@ -241,7 +241,7 @@ def test_the_second_signal_leaves_at_once_and_the_next_start_goes_on(mailing: Si
             until(lambda: run.heard("leaving", "work"))
             begun = time.monotonic()
             assert run.end() == 128 + signal.SIGTERM
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 15
         server.control(plan={"faults": [], "chances": [], "seed": 0})
         with running(mailing, "--role", "work") as run:
             until(lambda: sent(mailing, issue))

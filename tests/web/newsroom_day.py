@@ -339,7 +339,7 @@ class Day:
             asked = sa.select(tables.transactional_mails.c.text).order_by(tables.transactional_mails.c.id)
             texts = [text for text in connection.execute(asked).scalars() if "/confirm/" in text]
         self.names["confirm"] = texts[-1].split("/confirm/", 1)[1].split()[0]
-        with requests.get(f"{self.inbox}/api/v1/messages", timeout=20) as answer:
+        with requests.get(f"{self.inbox}/api/v1/messages", timeout=60) as answer:
             self.names["mail"] = answer.json()["messages"][-1]["ID"]
 
     def _users(self) -> None:

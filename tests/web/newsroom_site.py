@@ -42,7 +42,7 @@ class Client(requests.Session):
         self.base = base
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
-        options.setdefault("timeout", 30)
+        options.setdefault("timeout", 60)
         address = str(url)
         return super().request(method, self.base + address if address.startswith("/") else address, *args, **options)
 
@@ -147,6 +147,6 @@ def serving_for_real(app: Any, listener: socket.socket | None = None) -> Iterato
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(60)
         listener.close()
         assert not thread.is_alive()

@@ -47,10 +47,10 @@ class ReadingSite:
 
     def get(self, path: str, **headers: str) -> requests.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.session.get(self.url + path, headers=named, timeout=20)
+        return self.session.get(self.url + path, headers=named, timeout=60)
 
     def post(self, path: str, data: Any = None, **more: Any) -> requests.Response:
-        return self.session.post(self.url + path, data=data, timeout=20, allow_redirects=False, **more)
+        return self.session.post(self.url + path, data=data, timeout=60, allow_redirects=False, **more)
 
     def sign_up(self, email: str = ANN, *newsletters: str, lang: str = "en", **more: str) -> requests.Response:
         """As a person does: opens the form, takes a while, sends it."""

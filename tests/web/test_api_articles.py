@@ -61,7 +61,7 @@ class Program:
 
     def call(self, method: str, path: str = "", *, token: str | None = None, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token if token is None else token}", **options.pop("headers", {})}
-        return requests.request(method, f"{self.address}/api/v1/articles{path}", headers=headers, timeout=20, **options)
+        return requests.request(method, f"{self.address}/api/v1/articles{path}", headers=headers, timeout=60, **options)
 
     def push(self, **changed: Any) -> requests.Response:
         return self.call("POST", json={**STORY, **changed})
@@ -140,7 +140,7 @@ def test_without_a_good_token_nothing_is_read(program: Program, authorization: s
     headers = {"Authorization": authorization} if authorization else {}
     for method in ("POST", "GET", "DELETE"):
         path = "/api/v1/articles" + ("" if method == "POST" else "/1")
-        answer = requests.request(method, program.address + path, data=b"{not json", headers={**headers}, timeout=20)
+        answer = requests.request(method, program.address + path, data=b"{not json", headers={**headers}, timeout=60)
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
         assert "token" in program.error(answer)["message"]
@@ -216,7 +216,7 @@ def test_a_site_without_such_a_source_says_so(tmp_path: Path, database_url: str,
 
 
 def test_the_description_is_complete(program: Program) -> None:
-    answer = requests.get(f"{program.address}/api/v1/openapi.json", timeout=20)
+    answer = requests.get(f"{program.address}/api/v1/openapi.json", timeout=60)
     described = answer.json()
     assert described["openapi"].startswith("3.")
     assert {(path, method) for path, methods in described["paths"].items() for method in methods} == {

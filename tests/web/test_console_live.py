@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from syndicate.errors import StorageError
 from syndicate.storage import tables
-from syndicate.web import live
+from syndicate.web import live, server
 from syndicate.web.live import Look
 from tests.process.waiting import until
 from tests.web.newsroom_site import Client, WebSite, running_site
@@ -227,7 +227,9 @@ def test_there_is_a_limit_and_beyond_it_one_asks(desk: SendingDesk, monkeypatch:
     assert Stream(desk.site.client("admin"), path).next()
 
 
-def test_a_server_that_leaves_keeps_no_stream_open(tmp_path: Path) -> None:
+def test_a_server_that_leaves_keeps_no_stream_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its patience with open requests is longer than that of `running_site` with it: none of it is needed.
+    monkeypatch.setattr(server, "DRAIN_SECONDS", 600)
     ended = threading.Event()
     with running_site(tmp_path / "site") as site:
         stream = Stream(site.client("editor"), "/console/live")
@@ -243,10 +245,7 @@ def test_a_server_that_leaves_keeps_no_stream_open(tmp_path: Path) -> None:
 
         reader = threading.Thread(target=read_on)
         reader.start()
-        began = time.monotonic()
-    # Its patience with open requests is ten seconds; none of them was needed.
-    assert time.monotonic() - began < 5
-    reader.join(5)
+    reader.join(60)
     assert ended.is_set(), "the stream came to its own end"
 
 

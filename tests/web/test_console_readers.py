@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from syndicate.storage.database import Database
 from syndicate.storage.people import find_subscriber
 from syndicate.storage.reader_search import find_readers, newest_readers
 from tests.mailing import NOW
+from tests.process.waiting import until
 from tests.web.newsroom_site import WebSite
 from tests.web.reader_site import seed
 
@@ -153,10 +153,7 @@ def upload(client: requests.Session, site: WebSite, body: bytes, name: str = "pe
 
 
 def wait(client: requests.Session, url: str) -> str:
-    ends = time.monotonic() + 20
-    while "Refresh" in client.get(url).headers:
-        assert time.monotonic() < ends
-        time.sleep(0.02)
+    until(lambda: "Refresh" not in client.get(url).headers)
     return url
 
 

@@ -16,7 +16,7 @@ from tests.web.newsroom_site import COOKIE, WebSite, running_site
 def _raw(url: str, request: bytes) -> bytes:
     parts = urlsplit(url)
     assert parts.hostname and parts.port
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as wire:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as wire:
         answer = b""
         with suppress(ConnectionError):
             wire.sendall(request)
@@ -26,7 +26,7 @@ def _raw(url: str, request: bytes) -> bytes:
 
 
 def test_it_is_up_under_any_name(web_site: WebSite) -> None:
-    assert requests.get(web_site.url + "/up", headers={"Host": "10.0.0.7"}, timeout=10).text == "Up.\n"
+    assert requests.get(web_site.url + "/up", headers={"Host": "10.0.0.7"}, timeout=60).text == "Up.\n"
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_foreign_name_gets_nothing(web_site: WebSite, host: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9", "[::1]:80", "news.example.com", "NEWS.example.com."])
 def test_its_own_names_are_known(web_site: WebSite, host: str) -> None:
-    answer = requests.get(web_site.url + "/console/sign-in", headers={"Host": host}, timeout=10)
+    answer = requests.get(web_site.url + "/console/sign-in", headers={"Host": host}, timeout=60)
     assert answer.status_code == 200
 
 
@@ -76,7 +76,7 @@ def test_static_files_stay_for_ever_and_nothing_else_is_there(web_site: WebSite)
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-type"] == "text/css; charset=utf-8"
     assert answer.headers["content-encoding"] == "gzip"
-    plain = requests.get(web_site.url + sheet, headers={"Accept-Encoding": "identity"}, timeout=10)
+    plain = requests.get(web_site.url + sheet, headers={"Accept-Encoding": "identity"}, timeout=60)
     assert plain.content == answer.content
     for path in ("/static/../app.py", "/static/%2e%2e/app.py", sheet.replace("console.css", "../app.py"), "/static/"):
         assert _raw(
@@ -147,7 +147,7 @@ def test_over_https_the_cookie_can_only_be_of_this_host(web_site: WebSite) -> No
     answer = requests.get(
         web_site.url + "/console/sign-in",
         headers={"Host": "news.example.com", "X-Forwarded-Proto": "https"},
-        timeout=10,
+        timeout=60,
     )
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("__Host-")

@@ -36,7 +36,7 @@ class Windows:
             java_script_enabled=scripts,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         self._contexts.append(context)
         context.add_cookies(list(cookies))
         context.on("page", self._listen)

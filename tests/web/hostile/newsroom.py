@@ -150,7 +150,7 @@ def _articles(site: HostileSite) -> None:
     )
     pushed = {"id": PUSHED, "title": hostile("title-pushed"), "html": MARKUP, "summary": hostile("summary")}
     answer = requests.post(
-        f"{web.url}/api/v1/articles", json=pushed, headers={"Authorization": f"Bearer {site.token}"}, timeout=20
+        f"{web.url}/api/v1/articles", json=pushed, headers={"Authorization": f"Bearer {site.token}"}, timeout=60
     )
     assert answer.status_code == 201, answer.text
     _collect(web)

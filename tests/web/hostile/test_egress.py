@@ -235,7 +235,7 @@ def test_nobody_is_waited_for_beyond_the_time(monkeypatch: pytest.MonkeyPatch, n
     with served(ENDLESS[name]) as server:
         began = time.monotonic()
         assert feed(server.url, allow_private=True)
-        assert time.monotonic() - began < 5, name
+        assert time.monotonic() - began < 30, name
 
 
 @contextlib.contextmanager

@@ -116,12 +116,12 @@ def test_only_the_cookie_that_no_other_host_can_set_counts_over_https(web_site: 
     for headers in ({"X-Forwarded-Proto": "https"}, {"Host": "news.example.com"}):
         for cookie, let_in in ((f"{COOKIE}={token}", False), (f"__Host-{COOKIE}={token}", True)):
             answer = requests.get(
-                f"{web_site.url}/console/", headers={**headers, "Cookie": cookie}, timeout=20, allow_redirects=False
+                f"{web_site.url}/console/", headers={**headers, "Cookie": cookie}, timeout=60, allow_redirects=False
             )
             assert (answer.status_code == 200) is let_in, (headers, cookie)
     # In plain http on this machine the prefix means nothing, and is not asked for.
     plain = {"Cookie": f"__Host-{COOKIE}={token}"}
-    assert not is_in(requests.get(f"{web_site.url}/console/", headers=plain, timeout=20))
+    assert not is_in(requests.get(f"{web_site.url}/console/", headers=plain, timeout=60))
 
 
 @pytest.mark.parametrize("https", [True, False])
@@ -129,7 +129,7 @@ def test_every_cookie_is_for_the_server_alone(web_site: WebSite, eve: Client, ht
     more = {"X-Forwarded-Proto": "https", "Origin": "https://news.example.com", "Host": "news.example.com"}
     headers = more if https else {}
     prefix = "__Host-" if https else ""
-    shown = requests.get(f"{web_site.url}/console/sign-in", headers=headers, timeout=20)
+    shown = requests.get(f"{web_site.url}/console/sign-in", headers=headers, timeout=60)
     token = re.search(r'name="csrf" value="([^"]+)"', shown.text)
     form = re.search(r"syndicate-form=([^;]+)", shown.headers["set-cookie"])
     assert token and form
@@ -137,7 +137,7 @@ def test_every_cookie_is_for_the_server_alone(web_site: WebSite, eve: Client, ht
         f"{web_site.url}/console/sign-in",
         data={"csrf": token[1], "name": "Eve", "password": PASSWORD},
         headers={**headers, "Cookie": f"{prefix}syndicate-form={form[1]}"},
-        timeout=20,
+        timeout=60,
         allow_redirects=False,
     )
     assert entered.status_code == 303
@@ -169,7 +169,7 @@ def test_a_session_is_known_by_its_cookie_alone(web_site: WebSite, eve: Client) 
         {"headers": {"Cookie": f"{COOKIE.upper()}={token}"}},
     )
     for way in ways:
-        assert not is_in(requests.get(f"{web_site.url}/console/", timeout=20, **way)), way  # type: ignore[arg-type]
+        assert not is_in(requests.get(f"{web_site.url}/console/", timeout=60, **way)), way  # type: ignore[arg-type]
 
 
 # --- kept --------------------------------------------------------------------------------------------------------

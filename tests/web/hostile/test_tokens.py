@@ -268,7 +268,7 @@ def pushing(web_site: WebSite) -> str:
 
 
 def call(web_site: WebSite, headers: dict[str, str], **more: Any) -> requests.Response:
-    return requests.get(f"{web_site.url}/api/v1/articles/1", headers=headers, timeout=20, **more)
+    return requests.get(f"{web_site.url}/api/v1/articles/1", headers=headers, timeout=60, **more)
 
 
 def test_a_programs_token_is_a_header_and_nothing_else(web_site: WebSite, pushing: str) -> None:
@@ -309,7 +309,7 @@ def test_a_token_of_another_scope_pushes_nothing(web_site: WebSite, pushing: str
     assert "insufficient_scope" in answer.headers["www-authenticate"]
     # Nor does it open any page of the console.
     console = requests.get(
-        f"{web_site.url}/console/", headers={"Authorization": f"Bearer {pushing}"}, timeout=20, allow_redirects=False
+        f"{web_site.url}/console/", headers={"Authorization": f"Bearer {pushing}"}, timeout=60, allow_redirects=False
     )
     assert console.status_code == 303
 
@@ -322,8 +322,8 @@ def test_no_token_is_ever_written_down(
     headers = {"Authorization": f"Bearer {pushing}"}
     call(web_site, headers)
     call(web_site, {}, params={"access_token": pushing})
-    requests.post(f"{web_site.url}/api/v1/articles", data=b"{", headers=headers, timeout=20)
-    requests.post(f"{web_site.url}/api/v1/articles", json={"id": pushing[:5]}, headers=headers, timeout=20)
+    requests.post(f"{web_site.url}/api/v1/articles", data=b"{", headers=headers, timeout=60)
+    requests.post(f"{web_site.url}/api/v1/articles", json={"id": pushing[:5]}, headers=headers, timeout=60)
     raw.get(web_site.url, f"/api/v1/articles/{pushing}%zz", f"Authorization: Bearer {pushing}")
     shown = capfd.readouterr()
     # But for what the test's own client says of itself, and for a log that is switched off, which pytest hears still.
@@ -354,7 +354,7 @@ def test_too_many_requests_are_told_to_wait(web_site: WebSite, pushing: str) -> 
         )
     for method in ("GET", "POST", "DELETE"):
         path = "/api/v1/articles" + ("" if method == "POST" else "/1")
-        late = requests.request(method, web_site.url + path, headers=good_headers, timeout=20)
+        late = requests.request(method, web_site.url + path, headers=good_headers, timeout=60)
         assert late.status_code == 429
         assert late.headers["retry-after"] == "1"
         assert late.headers["ratelimit"] == '"token";r=0;t=60'
@@ -371,7 +371,7 @@ def test_too_many_requests_are_told_to_wait(web_site: WebSite, pushing: str) -> 
 
 
 def test_the_limits_are_in_the_description(web_site: WebSite) -> None:
-    described = requests.get(f"{web_site.url}/api/v1/openapi.json", timeout=20).json()
+    described = requests.get(f"{web_site.url}/api/v1/openapi.json", timeout=60).json()
     for methods in described["paths"].values():
         for operation in methods.values():
             assert set(operation["responses"]["429"]["headers"]) == {"Retry-After", "RateLimit", "RateLimit-Policy"}
