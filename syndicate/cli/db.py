@@ -33,22 +33,27 @@ def upgrade(frame: Frame) -> None:
 
 
 @db.command()
+@click.option("--repair", is_flag=True, help="Count the readers anew, if their counts are off.")
 @site_command
-def check(frame: Frame) -> int:
+def check(frame: Frame, repair: bool) -> int:
     """Check that the database is whole and up to date.
 
-    Changes nothing; ends with 1 if something is off.
+    Looks at all of it. Without --repair it changes nothing; ends with 1 if something is off.
     """
-    from syndicate.storage.integrity import find_damage
+    from syndicate.services.repair_counts import repair_counts
+    from syndicate.storage.integrity import find_damage, find_wrong_counts
     from syndicate.storage.migrations import current_revision
 
     site = frame.site
+    repaired = repair_counts(site.database, actor=frame.actor, now=frame.now) if repair else 0
     with site.database.read() as connection:
         revision = current_revision(connection)
-        damage = find_damage(connection)
-    frame.emit({"revision": revision, "problems": damage})
+        damage = [*find_damage(connection), *find_wrong_counts(connection)]
+    frame.emit({"revision": revision, "problems": damage, "repaired": repaired})
     for each in damage if not frame.as_json else ():
         frame.warn(each)
+    if not frame.as_json and repaired:
+        frame.say(f"{repaired:,} counts of readers were off, and are counted anew.")
     if not frame.as_json and not damage:
         frame.say(f"The database is whole, at revision {revision}.")
     return 1 if damage else 0

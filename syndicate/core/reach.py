@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from syndicate.core.history import History
 
@@ -20,12 +21,14 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Reach:
     """`readers` get it, `shorter` of them without articles that they already got; `have_all` are left out because
-    nothing is left for them. `zones` counts the readers by time zone, "" for those who said none."""
+    nothing is left for them. `zones` counts the readers by time zone, "" for those who said none. `counted_at` is when
+    that was, None for now."""
 
     readers: int = 0
     shorter: int = 0
     have_all: int = 0
     zones: Mapping[str, int] = field(default_factory=dict)
+    counted_at: datetime | None = None
 
 
 def reach_of(parts: Iterable[Part], history: History, articles: Sequence[tuple[str, int]], lo: int) -> Reach:

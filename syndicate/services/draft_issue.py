@@ -178,10 +178,10 @@ def _seal(
         added = [each for each in select_articles(connection, ids=ids) if each.status == "released"] if ids else []
         roles = arrange([*chosen, *added], issue.edits, newsletter.max_articles)
         shown = tuple(article for article, role in roles if role != "skipped")
-        expected = count_readers(connection, issue, shown, now=now)
+        reach = count_readers(connection, issue, shown, now=now)
     composition = compose(issue, newsletter, house, roles, day=now)
     with database.write() as connection:
-        sealed = seal_issue(connection, issue, composition, newsletter, expected, now=now, actor=actor)
+        sealed = seal_issue(connection, issue, composition, newsletter, reach, now=now, actor=actor)
     return Sealed(sealed, shown)
 
 

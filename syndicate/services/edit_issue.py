@@ -154,14 +154,14 @@ def _compose(
     with database.read() as connection:
         roles = arrange(candidates(connection, issue, newsletter), issue.edits, newsletter.max_articles)
         shown = [article for article, role in roles if role != "skipped"]
-        expected = count_readers(connection, issue, shown, now=now)
+        reach = count_readers(connection, issue, shown, now=now)
         before = get_composition(connection, issue.id)
     if not shown:
         left = "None of its articles may go out any more" if before else "It has no article yet"
         raise NothingToSend(f"Issue {issue.id}: {left}.", cure=f"`syndicate issues cancel {issue.id}` ends it.")
     composition = compose(issue, newsletter, house, roles, day=now)
     with database.write() as connection:
-        return seal_issue(connection, issue, composition, newsletter, expected, now=now, actor=actor)
+        return seal_issue(connection, issue, composition, newsletter, reach, now=now, actor=actor)
 
 
 def _text(given: str | None, limit: int, what: str, old: str, *, lines: bool = False) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from syndicate.core.issue import Audience, Issue
 from syndicate.core.sample import SAMPLE_DOMAINS
 from syndicate.storage import tables
+from syndicate.storage.audience_counts import count_subscriptions
 
 
 def audience_condition(newsletter: str, audience: Audience, *, now: datetime) -> sa.ColumnElement[bool]:
@@ -32,6 +33,9 @@ def audience_condition(newsletter: str, audience: Audience, *, now: datetime) ->
 
 def count_audience(connection: Connection, newsletter: str, audience: Audience, *, now: datetime) -> int:
     """How many people the rule takes at `now`."""
+    if audience.to is None:
+        counted = count_subscriptions(connection, newsletter, audience.cadence, now=now)
+        return sum(each.people for each in counted if not each.why)
     people, subscriptions = tables.subscribers, tables.subscriptions
     query = (
         sa.select(sa.func.count())

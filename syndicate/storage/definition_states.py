@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from syndicate.errors import NotFound
 from syndicate.storage import tables
+from syndicate.storage.audience_counts import active_readers
 
 _SECTIONS = {"sources": tables.sources, "feeds": tables.feeds, "newsletters": tables.newsletters}
 
@@ -35,15 +36,9 @@ def entries_by_feed(connection: Connection) -> dict[str, int]:
 
 def newsletter_states(connection: Connection) -> dict[str, NewsletterState]:
     """Every newsletter by its name."""
-    table, people = tables.subscriptions, tables.subscribers
-    readers: dict[str, int] = dict(
-        connection.execute(
-            sa.select(table.c.newsletter, sa.func.count())
-            .join(people, people.c.id == table.c.subscriber_id)
-            .where(table.c.status == "active", people.c.suppressed == "")
-            .group_by(table.c.newsletter)
-        ).all()
-    )
+    readers: dict[str, int] = {}
+    for (newsletter, _cadence), count in active_readers(connection).items():
+        readers[newsletter] = readers.get(newsletter, 0) + count
     marks: dict[str, dict[str, int]] = {}
     for row in connection.execute(sa.select(tables.cadences).where(~tables.cadences.c.retired)):
         marks.setdefault(row.newsletter, {})[row.name] = row.mark
@@ -60,18 +55,11 @@ def paused_newsletters(connection: Connection) -> set[str]:
 
 def lost_readers(connection: Connection, declared: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """How many active readers are on a (newsletter, cadence) that is not declared, for newsletters that are."""
-    table, people = tables.subscriptions, tables.subscribers
     names = {newsletter for newsletter, _ in declared}
-    query = (
-        sa.select(table.c.newsletter, table.c.cadence, sa.func.count())
-        .join(people, people.c.id == table.c.subscriber_id)
-        .where(table.c.status == "active", people.c.suppressed == "", table.c.newsletter.in_(names))
-        .group_by(table.c.newsletter, table.c.cadence)
-    )
     return {
-        (newsletter, cadence): count
-        for newsletter, cadence, count in connection.execute(query)
-        if (newsletter, cadence) not in declared
+        place: count
+        for place, count in active_readers(connection).items()
+        if place[0] in names and place not in declared
     }
 
 

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syndicate.storage import tables
+from syndicate.storage.counting import wrong_counts
 
 MOST = 20
 """How many complaints are enough."""
@@ -28,6 +29,16 @@ def _find_broken_pages(connection: Connection) -> list[str]:
     for row in connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(MOST):
         found.append(f"A row of {row[0]} refers to a row of {row[2]} that is not there. Restore a backup.")
     return found
+
+
+def find_wrong_counts(connection: Connection) -> list[str]:
+    """One sentence for each count of readers that is off, at most MOST. Looks at everybody."""
+    wrong = [
+        f"{kind[0]} counts {counted:,} {'suppressed' if kind[3] else kind[2]} subscriptions ({kind[1] or 'no cadence'},"
+        f" {kind[4] or 'no time zone'}), but has {there:,}. `syndicate db check --repair` counts anew."
+        for kind, (counted, there) in wrong_counts(connection).items()
+    ]
+    return wrong[:MOST]
 
 
 def _find_broken_promises(connection: Connection) -> list[str]:

@@ -20,7 +20,7 @@ from syndicate.storage.tables import consents, imports, subscribers, subscriptio
 IN_FORCE = suppressions.c.lifted_at.is_(None)
 
 
-_LOCK_KEY = 5_020_477_861
+LOCK_KEY = 5_020_477_861
 """Any number that no other advisory lock of this program uses."""
 
 
@@ -28,14 +28,14 @@ def keep_people(connection: Connection) -> None:
     """Taken first by whoever copies names and addresses, and kept to commit: whoever changes people waits, so that
     nobody is erased between the look and the copy. Several may hold it."""
     if connection.dialect.name != "sqlite":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_LOCK_KEY)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(LOCK_KEY)))
 
 
 def lock_people(connection: Connection) -> None:
     """Taken first by whoever decides from what is known of people, and kept to commit: nobody leaves or is suppressed
     between the look and the change. SQLite has one writer at a time anyway."""
     if connection.dialect.name != "sqlite":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_KEY)))
 
 
 def find_people(connection: Connection, hashes: Mapping[str, str]) -> dict[str, Subscriber]:
@@ -85,9 +85,13 @@ def put_subscriptions(connection: Connection, rows: Sequence[Mapping[str, Any]])
         return
     insert = _insert(connection, subscriptions)
     written = {key: insert.excluded[key] for key in ("cadence", "status", "since", "changed_at", "resume_from")}
-    connection.execute(
-        insert.on_conflict_do_update(index_elements=["subscriber_id", "newsletter"], set_=written), list(rows)
-    )
+    upsert = insert.on_conflict_do_update(index_elements=["subscriber_id", "newsletter"], set_=written)
+    if connection.dialect.name == "sqlite":
+        connection.execute(upsert, list(rows))
+    else:
+        # With an answer they are many to a statement, and what counts them is called once for all.
+        once = {(row["subscriber_id"], row["newsletter"]): row for row in rows}
+        connection.execute(upsert.returning(subscriptions.c.subscriber_id), list(once.values()))
 
 
 def add_consents(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

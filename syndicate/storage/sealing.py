@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from syndicate.core.article import Article
 from syndicate.core.issue import Composed, Issue
 from syndicate.core.newsletter import Newsletter
+from syndicate.core.reach import Reach
 from syndicate.errors import Refused
 from syndicate.storage.approvals import keep_approved
 from syndicate.storage.articles import select_articles
@@ -28,6 +29,7 @@ from syndicate.storage.issues import (
     put_variant,
     set_composition,
 )
+from syndicate.storage.reach import as_kept
 from syndicate.storage.standings import lock_articles
 from syndicate.storage.windows import numbered_articles
 
@@ -78,7 +80,7 @@ def seal_issue(
     issue: Issue,
     composition: Composition,
     newsletter: Newsletter,
-    expected: int,
+    reach: Reach,
     *,
     now: datetime,
     actor: str,
@@ -110,7 +112,8 @@ def seal_issue(
         sha256=composition.variant.sha256,
         article_ids=composition.article_ids,
     )
-    change_issue(connection, issue.id, seal=composition.seal, expected=expected, sealed_at=now)
+    expected = {"expected": reach.readers, "reach": as_kept(reach)}
+    change_issue(connection, issue.id, seal=composition.seal, sealed_at=now, **expected)
     move_issue(connection, current, "awaiting", why="")
     if held := not_released(connection, issue.id):
         raise Refused(

@@ -497,6 +497,7 @@ issues = sa.Table(
     Column("forgotten_at", Moment),  # since then nobody knows any more who they were
     Column("frozen_through", BigInteger, nullable=False, server_default="0"),  # highest subscriber id already frozen
     _text("why"),  # why it is paused, awaiting again, cancelled, or waits while it is sent
+    Column("reach", json_column()),  # whom it would reach as sealed: for audiences too large to look at anew
     Column("standing_seen", json_column()),  # how its refusals and complaints stood when somebody last let it go on
     Column("used_articles", String(10), nullable=False, server_default="carry"),  # on cancel: carry | drop
     _text("created_by"),
@@ -697,6 +698,28 @@ subscriptions = sa.Table(
         sqlite_where=sa.text("resume_from IS NOT NULL"),
         postgresql_where=sa.text("resume_from IS NOT NULL"),
     ),
+    # Whose pause ends today.
+    Index(
+        "ix_subscriptions_newsletter_paused_until",
+        "newsletter",
+        "paused_until",
+        sqlite_where=sa.text("paused_until IS NOT NULL"),
+        postgresql_where=sa.text("paused_until IS NOT NULL"),
+    ),
+)
+
+audience_counts = sa.Table(
+    "audience_counts",
+    metadata,
+    Column("newsletter", String(80), primary_key=True),
+    Column("cadence", String(80), primary_key=True),
+    Column("status", String(10), primary_key=True),
+    Column("suppressed", Boolean, primary_key=True),
+    Column("timezone", String(60), primary_key=True),
+    Column("pause_ends", String(10), primary_key=True),  # the day in UTC, '' for no pause
+    Column("people", BigInteger, nullable=False),
+    comment="How many subscriptions there are of each kind, without those of erased people. Triggers keep it in the"
+    " transaction of each change (see storage/counting.py), so that nothing else has to count people.",
 )
 
 suppressions = sa.Table(

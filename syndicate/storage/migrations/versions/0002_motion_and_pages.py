@@ -45,6 +45,20 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "audience_counts",
+        sa.Column("newsletter", sa.String(length=80), nullable=False),
+        sa.Column("cadence", sa.String(length=80), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("suppressed", sa.Boolean(), nullable=False),
+        sa.Column("timezone", sa.String(length=60), nullable=False),
+        sa.Column("pause_ends", sa.String(length=10), nullable=False),
+        sa.Column("people", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "newsletter", "cadence", "status", "suppressed", "timezone", "pause_ends", name=op.f("pk_audience_counts")
+        ),
+        comment="How many subscriptions there are of each kind, without those of erased people. Triggers keep it in the transaction of each change (see storage/counting.py), so that nothing else has to count people.",
+    )
+    op.create_table(
         "journal_owed",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("line", sa.Text(), nullable=False),
@@ -234,6 +248,7 @@ def upgrade() -> None:
     with op.batch_alter_table("issues", schema=None) as batch_op:
         batch_op.add_column(sa.Column("edits", json_column(), server_default="{}", nullable=False))
         batch_op.add_column(sa.Column("forgotten_at", Moment(), nullable=True))
+        batch_op.add_column(sa.Column("reach", json_column(), nullable=True))
         batch_op.add_column(sa.Column("standing_seen", json_column(), nullable=True))
 
     with op.batch_alter_table("slots", schema=None) as batch_op:
@@ -246,6 +261,13 @@ def upgrade() -> None:
 
     with op.batch_alter_table("subscriptions", schema=None) as batch_op:
         batch_op.add_column(sa.Column("paused_until", Moment(), nullable=True))
+        batch_op.create_index(
+            "ix_subscriptions_newsletter_paused_until",
+            ["newsletter", "paused_until"],
+            unique=False,
+            sqlite_where=sa.text("paused_until IS NOT NULL"),
+            postgresql_where=sa.text("paused_until IS NOT NULL"),
+        )
 
     with op.batch_alter_table("workers", schema=None) as batch_op:
         batch_op.add_column(sa.Column("seen_at", Moment(), nullable=True))

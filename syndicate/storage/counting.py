@@ -1,0 +1,170 @@
+"""Triggers that count subscriptions as they change, so that no page has to look at ten million people for a number.
+
+They stand in the database: whatever changes a subscription or a subscriber, by whatever way, counts in the same
+transaction. What a subscription counts as depends on two rows, its own and its subscriber's. On PostgreSQL two
+transactions that change one each would not see each other; so the triggers take the lock of whoever changes people
+(`people.lock_people`, usually held already), and the counts are nobody's bottleneck that is not one anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from syndicate.storage.people import LOCK_KEY, lock_people
+from syndicate.storage.tables import audience_counts
+
+_KEY = "newsletter, cadence, status, suppressed, timezone, pause_ends"
+_INTO = f"INSERT INTO audience_counts ({_KEY}, people)"
+_ADD = f"ON CONFLICT ({_KEY}) DO UPDATE SET people = audience_counts.people + excluded.people"
+
+Kind = tuple[str, str, str, bool, str, str]
+"""Newsletter, cadence, status, whether suppressed, time zone, and the day in UTC on which a pause ends or ""."""
+
+
+def install(connection: Connection) -> None:
+    """Puts the triggers in their place and counts everything anew. After every migration: one that makes a table anew,
+    as SQLite's do, loses its triggers. Does nothing before the migration that makes the counts."""
+    if not sa.inspect(connection).has_table(audience_counts.name):
+        return
+    for statement in _sqlite_triggers() if connection.dialect.name == "sqlite" else _postgresql_triggers():
+        connection.exec_driver_sql(statement)
+    recount(connection)
+
+
+def recount(connection: Connection) -> None:
+    """Counts everybody anew. Whoever changes people waits meanwhile."""
+    lock_people(connection)
+    connection.execute(sa.delete(audience_counts))
+    connection.exec_driver_sql(f"{_INTO} {_counted(connection)}")
+
+
+def wrong_counts(connection: Connection) -> dict[Kind, tuple[int, int]]:
+    """Where the counts are off, as (counted, there are). Looks at everybody."""
+    kept = _by_kind(connection, f"SELECT {_KEY}, people FROM audience_counts")
+    there = _by_kind(connection, _counted(connection))
+    pairs = {kind: (kept.get(kind, 0), there.get(kind, 0)) for kind in sorted({*kept, *there})}
+    return {kind: pair for kind, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _counted(connection: Connection) -> str:
+    kind = _kind("s", "p", _SQLITE_DAY if connection.dialect.name == "sqlite" else _POSTGRESQL_DAY)
+    return (
+        f"SELECT {kind}, count(*) FROM subscriptions s JOIN subscribers p ON p.id = s.subscriber_id"
+        " WHERE p.erased_at IS NULL GROUP BY 1, 2, 3, 4, 5, 6"
+    )
+
+
+def _by_kind(connection: Connection, query: str) -> Mapping[Kind, int]:
+    rows = connection.exec_driver_sql(query)
+    return {(row[0], row[1], row[2], bool(row[3]), row[4], row[5]): int(row[6]) for row in rows}
+
+
+_SQLITE_DAY = "substr({}.paused_until, 1, 10)"
+_POSTGRESQL_DAY = "to_char({}.paused_until AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+
+
+def _kind(subscription: str, person: str, day: str) -> str:
+    s, p = subscription, person
+    ends = day.format(s)
+    return f"{s}.newsletter, {s}.cadence, {s}.status, {p}.suppressed <> '', {p}.timezone, coalesce({ends}, '')"
+
+
+# --- SQLite: row by row -----------------------------------------------------------------------------------------
+
+
+def _sqlite_triggers() -> list[str]:
+    def subscription(row: str, by: int) -> str:
+        kind = _kind(row, "p", _SQLITE_DAY)
+        found = f"FROM subscribers p WHERE p.id = {row}.subscriber_id AND p.erased_at IS NULL"
+        return f"{_INTO} SELECT {kind}, {by} {found} {_ADD};"
+
+    def person(row: str, by: int) -> str:
+        kind = _kind("s", row, _SQLITE_DAY)
+        found = f"FROM subscriptions s WHERE s.subscriber_id = {row}.id AND {row}.erased_at IS NULL"
+        return f"{_INTO} SELECT {kind}, {by} {found} {_ADD};"
+
+    counted = ("subscriber_id", "newsletter", "cadence", "status", "paused_until")
+    differs = " OR ".join(f"OLD.{each} IS NOT NEW.{each}" for each in counted)
+    person_differs = (
+        "(OLD.suppressed <> '') <> (NEW.suppressed <> '') OR OLD.timezone <> NEW.timezone"
+        " OR (OLD.erased_at IS NULL) <> (NEW.erased_at IS NULL)"
+    )
+    triggers = {
+        "count_subscription_added": f"AFTER INSERT ON subscriptions BEGIN {subscription('NEW', 1)} END",
+        "count_subscription_removed": f"AFTER DELETE ON subscriptions BEGIN {subscription('OLD', -1)} END",
+        "count_subscription_changed": f"AFTER UPDATE OF {', '.join(counted)} ON subscriptions WHEN {differs}"
+        f" BEGIN {subscription('OLD', -1)} {subscription('NEW', 1)} END",
+        "count_subscriber_changed": "AFTER UPDATE OF suppressed, timezone, erased_at ON subscribers"
+        f" WHEN {person_differs} BEGIN {person('OLD', -1)} {person('NEW', 1)} END",
+    }
+    return [
+        statement
+        for name, body in triggers.items()
+        for statement in (f"DROP TRIGGER IF EXISTS {name}", f"CREATE TRIGGER {name} {body}")
+    ]
+
+
+# --- PostgreSQL: once for all rows of a statement ---------------------------------------------------------------
+
+# Plans are kept for the whole session. One that was made while the table was empty would read all of it, for each
+# statement of the import that fills it.
+_BY_INDEX = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
+
+
+def _postgresql_triggers() -> list[str]:
+    def function(name: str, body: str, options: str = "") -> str:
+        begin = f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {options}"
+        return f"{begin} AS $$ BEGIN {body}; RETURN NULL; END $$"
+
+    def trigger(name: str, when: str, table: str, calls: str, rows: str = "") -> list[str]:
+        begin = f"CREATE TRIGGER {name} {when} ON {table} {rows}"
+        return [
+            f"DROP TRIGGER IF EXISTS {name} ON {table}",
+            f"{begin} FOR EACH STATEMENT EXECUTE FUNCTION {calls}()",
+        ]
+
+    def count(subscriptions: str, people: str, by: str) -> str:
+        kind = _kind("s", "p", _POSTGRESQL_DAY)
+        found = f"FROM {subscriptions} s JOIN {people} p ON p.id = s.subscriber_id WHERE p.erased_at IS NULL"
+        return f"{_INTO} SELECT {kind}, sum({by}) {found} GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum({by}) <> 0 {_ADD}"
+
+    both = "(SELECT *, -1 AS by FROM removed UNION ALL SELECT *, 1 FROM added)"
+    added, removed = "NEW TABLE AS added", "OLD TABLE AS removed"
+    return [
+        function("hold_people", f"PERFORM pg_advisory_xact_lock({LOCK_KEY})"),
+        function("count_subscriptions_added", count("added", "subscribers", "1"), _BY_INDEX),
+        function("count_subscriptions_removed", count("removed", "subscribers", "-1"), _BY_INDEX),
+        function("count_subscriptions_changed", count(both, "subscribers", "s.by"), _BY_INDEX),
+        function("count_subscribers_changed", count("subscriptions", both, "p.by"), _BY_INDEX),
+        *trigger(
+            "hold_people",
+            "BEFORE INSERT OR DELETE OR UPDATE OF subscriber_id, newsletter, cadence, status, paused_until",
+            "subscriptions",
+            "hold_people",
+        ),
+        *trigger("hold_people", "BEFORE UPDATE OF suppressed, timezone, erased_at", "subscribers", "hold_people"),
+        *trigger(
+            "count_added", "AFTER INSERT", "subscriptions", "count_subscriptions_added", f"REFERENCING {added}"
+        ),
+        *trigger(
+            "count_removed", "AFTER DELETE", "subscriptions", "count_subscriptions_removed", f"REFERENCING {removed}"
+        ),
+        # With rows of before and after no columns can be named here; what counts as before adds up to nothing.
+        *trigger(
+            "count_changed",
+            "AFTER UPDATE",
+            "subscriptions",
+            "count_subscriptions_changed",
+            f"REFERENCING {removed} {added}",
+        ),
+        *trigger(
+            "count_changed",
+            "AFTER UPDATE",
+            "subscribers",
+            "count_subscribers_changed",
+            f"REFERENCING {removed} {added}",
+        ),
+    ]
