@@ -75,6 +75,21 @@ def was_left_out() -> sa.ColumnElement[bool]:
     return sa.or_(_outcomes.c.outcome == "suppressed", had_it)
 
 
+def batch_of(recipient: sa.FromClause) -> sa.ScalarSelect[int]:
+    """The id of the batch that a row of `issue_recipients` is in, as part of a query; null before it is planned. Ranges
+    do not overlap, but for those of a split batch and its children: the last to start is the one. So each is found by
+    one look into the index, and not by a walk through all that start before."""
+    batch = _batches.alias()
+    return (
+        sa.select(batch.c.id)
+        .where(batch.c.issue_id == recipient.c.issue_id, batch.c.first <= recipient.c.ordinal, batch.c.state != "split")
+        .order_by(batch.c.first.desc())
+        .limit(1)
+        .correlate(recipient)
+        .scalar_subquery()
+    )
+
+
 BATCH_COLUMNS = [_batches.c[name] for name in Batch.__dataclass_fields__]
 
 

@@ -18,6 +18,7 @@ from syndicate.core.history import LONGEST_KEY, Carried, History
 from syndicate.core.issue import Issue, State
 from syndicate.storage import tables
 from syndicate.storage.audience import audience_condition
+from syndicate.storage.batches import batch_of
 from syndicate.storage.issues import change_issue
 
 UNFREEZING = -1
@@ -249,17 +250,8 @@ def is_accepted(
     """Whether the mail API accepted the issue for a row of `issue_recipients`, in that revision if one is given, or
     their batch is in one of the other states `or_is`. What no request carries yet goes out in the issue's last
     revision: `is_current` says that this is it."""
-    batch, later = _batches.alias(), _batches.alias()
+    batch = _batches.alias()
     own = tables.recipient_outcomes.alias()
-    # Ranges do not overlap, but for those of a split batch and its children: the last to start is the one.
-    its_batch = (
-        sa.select(later.c.id)
-        .where(later.c.issue_id == recipient.c.issue_id, later.c.first <= recipient.c.ordinal, later.c.state != "split")
-        .order_by(later.c.first.desc())
-        .limit(1)
-        .correlate(recipient)
-        .scalar_subquery()
-    )
     unclaimed = sorted(CLAIMABLE.intersection(or_is))
     settled = ["accepted", *(state for state in or_is if state not in CLAIMABLE)]
     carried: sa.ColumnElement[bool] = batch.c.state.in_(settled)
@@ -272,7 +264,7 @@ def is_accepted(
     proven: sa.ColumnElement[bool] = outcome.where(own.c.outcome == "accepted")
     if revision is not None:
         proven = sa.and_(proven, batch.c.revision == revision)
-    accepted = sa.exists().where(batch.c.id == its_batch, sa.or_(carried, proven))
+    accepted = sa.exists().where(batch.c.id == batch_of(recipient), sa.or_(carried, proven))
     return sa.and_(accepted, ~outcome.where(own.c.outcome != "accepted"))
 
 

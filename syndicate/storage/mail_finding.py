@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from syndicate.core.headers import mail_host, message_id
 from syndicate.core.mail_event import MailEvent
 from syndicate.core.message import label
 from syndicate.storage import instance, tables
-from syndicate.storage.batches import was_left_out
+from syndicate.storage.batches import batch_of, was_left_out
 
 RECENT = timedelta(days=40)
 """How long after an issue was frozen a report that names only the label of a mail is matched with it."""
@@ -47,7 +47,7 @@ def find_mails(connection: Connection, reports: Sequence[Report], now: datetime)
     the one that it answered for that person."""
     host, name = mail_host(instance.remembered(connection).web_url), instance.instance_id(connection)
     found: dict[int, Mailed] = {}
-    for ways in (_by_issue, _alone, _by_label):
+    for ways in (_by_issue, _by_label, _alone):
         left = [(place, report) for place, report in enumerate(reports) if place not in found and report[1]]
         if left:
             found |= ways(connection, left, lambda *parts: label(message_id(host, name, *parts)), now)
@@ -97,27 +97,69 @@ def _alone(connection: Connection, left: _Left, label_of: _Labels, _now: datetim
 
 
 def _by_label(connection: Connection, left: _Left, label_of: _Labels, now: datetime) -> dict[int, Mailed]:
-    """By the label alone, among the last issues that went to that person."""
+    """By the label alone, of the mail or of its request, among the last issues that went to that person: the newest
+    first, which nearly all reports are about, then twice as many each time."""
     asked = [(place, report) for place, report in left if report[0].label]
     if not asked:
         return {}
-    recent = list(connection.execute(sa.select(_issues.c.id).where(_issues.c.frozen_at > now - RECENT)).scalars())
-    query = sa.select(
-        _recipients.c.issue_id, _recipients.c.ordinal, _recipients.c.subscriber_id, _recipients.c.address
-    ).where(
-        _recipients.c.subscriber_id.in_(_people(address for _, (_, address) in asked)),
-        _recipients.c.issue_id.in_(recent),
-    )
-    keys = {
-        (label_of(row.issue_id, row.subscriber_id), row.address): Mailed(row.issue_id, row.ordinal)
-        for row in connection.execute(query)
-    }
-    found = {}
-    for place, (event, address) in asked:
-        mailed = keys.get((event.label, address))
-        if mailed is not None:
-            found[place] = mailed
+    query = sa.select(_issues.c.id).where(_issues.c.frozen_at > now - RECENT)
+    recent = list(connection.execute(query.order_by(_issues.c.frozen_at.desc(), _issues.c.id.desc())).scalars())
+    found: dict[int, Mailed] = {}
+    start, size = 0, 1
+    while start < len(recent) and len(found) < len(asked):
+        some = recent[start : start + size]
+        for way in (find_by_label, find_by_request):
+            if waiting := [(place, report) for place, report in asked if place not in found]:
+                found |= way(connection, some, waiting, label_of)
+        start, size = start + size, size * 2
     return found
+
+
+def find_by_label(
+    connection: Connection, issue_ids: Sequence[int], left: _Left, label_of: _Labels
+) -> dict[int, Mailed]:
+    """Those of the reports, by their places, whose label is that of a mail of one of these issues to the person."""
+    columns = (_recipients.c.issue_id, _recipients.c.ordinal, _recipients.c.address, _recipients.c.subscriber_id)
+    rows = connection.execute(sa.select(*columns).where(*_sent_to(issue_ids, left)))
+    keys = {
+        (label_of(row.issue_id, row.subscriber_id), row.address): Mailed(row.issue_id, row.ordinal) for row in rows
+    }
+    return _named(keys, left)
+
+
+def find_by_request(
+    connection: Connection, issue_ids: Sequence[int], left: _Left, _label_of: _Labels
+) -> dict[int, Mailed]:
+    """Those of the reports, by their places, whose label is that of the request that brought one of these issues to the
+    person."""
+    own = sa.exists().where(
+        _outcomes.c.issue_id == _recipients.c.issue_id,
+        _outcomes.c.ordinal == _recipients.c.ordinal,
+        _outcomes.c.outcome != "accepted",
+    )
+    query = (
+        sa.select(_recipients.c.issue_id, _recipients.c.ordinal, _recipients.c.address, _batches.c.request_key)
+        .select_from(_recipients)
+        .join(_batches, _batches.c.id == batch_of(_recipients))
+        .where(*_sent_to(issue_ids, left), _batches.c.last >= _recipients.c.ordinal, ~own)
+        .where(_batches.c.api.in_({event.api for _, (event, _) in left}))
+    )
+    labels: dict[str, str] = {}
+    keys: dict[tuple[str, str], Mailed] = {}
+    for row in connection.execute(query):
+        if row.request_key not in labels:
+            labels[row.request_key] = label(row.request_key)
+        keys[labels[row.request_key], row.address] = Mailed(row.issue_id, row.ordinal)
+    return _named(keys, left)
+
+
+def _sent_to(issue_ids: Sequence[int], left: _Left) -> tuple[sa.ColumnElement[bool], ...]:
+    addresses = {address for _, (_, address) in left}
+    return _recipients.c.issue_id.in_(issue_ids), _recipients.c.address.in_(addresses)
+
+
+def _named(keys: Mapping[tuple[str, str], Mailed], left: _Left) -> dict[int, Mailed]:
+    return {place: keys[event.label, address] for place, (event, address) in left if (event.label, address) in keys}
 
 
 def _people(addresses: Iterable[str]) -> sa.Select[tuple[int]]:
@@ -133,17 +175,14 @@ def _by_request(connection: Connection, event: MailEvent, address: str) -> Maile
     columns = ("id", "first", "vendor_ids", "request_key", "recipients")
     query = (
         sa.select(_recipients.c.issue_id, _recipients.c.ordinal, *(_batches.c[name] for name in columns))
-        .join(
-            _batches,
-            sa.and_(
-                _batches.c.issue_id == _recipients.c.issue_id,
-                _batches.c.first <= _recipients.c.ordinal,
-                _batches.c.last >= _recipients.c.ordinal,
-                _batches.c.api == event.api,
-            ),
-        )
+        .select_from(_recipients)
+        .join(_batches, sa.and_(_batches.c.id == batch_of(_recipients), _batches.c.last >= _recipients.c.ordinal))
         # A snapshot of the address: they may have another by now.
-        .where(_recipients.c.subscriber_id.in_(_people([address])), _recipients.c.address == address)
+        .where(
+            _recipients.c.subscriber_id.in_(_people([address])),
+            _recipients.c.address == address,
+            _batches.c.api == event.api,
+        )
         .order_by(_recipients.c.issue_id.desc())
     )
     for row in connection.execute(query):

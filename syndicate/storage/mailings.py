@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syndicate.storage import tables
+from syndicate.storage.batches import batch_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,7 @@ def mailings_of(
         )
         .select_from(recipients)
         .join(issues, issues.c.id == recipients.c.issue_id)
-        .join(
-            batches,
-            sa.and_(
-                batches.c.issue_id == recipients.c.issue_id,
-                recipients.c.ordinal.between(batches.c.first, batches.c.last),
-                batches.c.state != "split",
-            ),
-            isouter=True,
-        )
+        .join(batches, batches.c.id == batch_of(recipients), isouter=True)
         .join(
             outcomes,
             sa.and_(outcomes.c.issue_id == recipients.c.issue_id, outcomes.c.ordinal == recipients.c.ordinal),
