@@ -121,6 +121,8 @@ audit_log = sa.Table(
     Column("action", String(60), nullable=False),
     _text("subject"),
     Column("detail", json_column(), nullable=False, server_default="{}"),
+    Index("ix_audit_log_subject_id", "subject", "id"),
+    Index("ix_audit_log_actor_id", "actor", "id"),
     sqlite_autoincrement=True,
 )
 

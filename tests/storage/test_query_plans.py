@@ -21,9 +21,11 @@ from syndicate.core.subscriber import Subscriber
 from syndicate.errors import NotFound
 from syndicate.storage import (
     arrivals,
+    article_search,
     articles,
     audience,
     audience_counts,
+    audit_search,
     compositions,
     freezing,
     issues,
@@ -93,14 +95,17 @@ ACTIONS: dict[str, Callable[[Connection], object]] = {
     "readers by the start of an address": lambda c: reader_search.find_readers(c, "ann", limit=50),
     "the newest readers": lambda c: reader_search.newest_readers(c, before=900, limit=50),
     "a reader's timeline": lambda c: reader_search.timeline(c, Subscriber(7, "", ""), "hash", limit=100),
+    "the newest released articles": lambda c: article_search.find_articles(c, article_search.Wanted(status="released")),
+    "the log of one thing": lambda c: audit_search.log_entries(c, subject="1"),
+    "the log of somebody": lambda c: audit_search.log_entries(c, actor="Ed"),
     "the mails of reports": lambda c: mail_finding.find_by_label(c, [1, 2], [(0, (REPORT, ANN))], label_of),
     "the mails of reports of requests": lambda c: mail_finding.find_by_request(
         c, [1, 2], [(0, (REPORT, ANN))], label_of
     ),
 }
 LARGE = (
-    *("articles", "article_numbers", "batches", "consents", "events", "issue_recipients", "recipient_outcomes"),
-    *("source_items", "subscribers", "subscriptions", "suppressions"),
+    *("articles", "article_numbers", "audit_log", "batches", "consents", "events", "issue_recipients"),
+    *("recipient_outcomes", "source_items", "subscribers", "subscriptions", "suppressions"),
 )
 READ_IN_ORDER = {
     "when articles came",
@@ -109,6 +114,7 @@ READ_IN_ORDER = {
     "the end of a chunk",
     "the end of a chunk of everybody",
     "the newest readers",
+    "the newest released articles",
 }
 IN_ORDER = "USING INDEX ix_articles_arrived_at_number_id"
 

@@ -212,6 +212,10 @@ def upgrade() -> None:
         )
         batch_op.create_index("ix_articles_source_arrived_at", ["source", "arrived_at"], unique=False)
 
+    with op.batch_alter_table("audit_log", schema=None) as batch_op:
+        batch_op.create_index("ix_audit_log_actor_id", ["actor", "id"], unique=False)
+        batch_op.create_index("ix_audit_log_subject_id", ["subject", "id"], unique=False)
+
     with op.batch_alter_table("batches", schema=None) as batch_op:
         batch_op.add_column(sa.Column("proof", sa.Text(), server_default="", nullable=False))
 
