@@ -92,7 +92,7 @@ def serve(folder: str, url: str, port: int) -> None:
 def serving(site: Site) -> Iterator[str]:
     """Its address, from a process of its own."""
     port = free_port()
-    url = site.database.engine.url.render_as_string(hide_password=False)
+    url = site.database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
     command = [sys.executable, "-m", "tests.benchmarks.console", "--serve", str(site.directory), url, str(port)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:

