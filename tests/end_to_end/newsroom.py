@@ -1,4 +1,5 @@
-"""A newsroom at work: `syndicate run` in processes of its own, its sandbox in no hurry, and what people see of it."""
+"""A newsroom at work: `syndicate run` in processes of its own, a sandbox that takes what a test lets it, and what
+people see of it."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,27 +20,30 @@ import sqlalchemy as sa
 from syndicate.services.approve_issue import schedule
 from syndicate.storage import tables
 from syndicate.storage.database import Database, open_database
+from syndicate.storage.issues import get_issue
 from syndicate.storage.people import find_subscriber
 from tests.end_to_end.running import Running
 from tests.end_to_end.site import SiteFolder, make_site
+from tests.end_to_end.valve import Valve, sandbox_with_valve
 from tests.process.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-SECONDS = 0.5
-"""Until the sandbox answers a mail."""
 AT_ONCE = 4
 """Requests under way for an issue."""
+COUNTING = re.compile(r"Starts (in \d+ s|now)|Choosing who gets it|Being sent")
+"""What the page of an issue says once it is to be sent, until it is."""
 PASSWORD = "a long enough password"
 
 
 class Newsroom:
-    """`site` with its processes in `run`, at `url`."""
+    """`site` with its processes in `run`, at `url`. Its sandbox takes what the `valve` lets through."""
 
-    def __init__(self, site: SiteFolder, run: Running) -> None:
+    def __init__(self, site: SiteFolder, run: Running, valve: Valve) -> None:
         self.site = site
         self.run = run
+        self.valve = valve
         self.url = run.address
 
     def story(self, number: int) -> None:
@@ -90,6 +94,28 @@ class Newsroom:
         assert found is not None
         return {each.newsletter: each.status for each in found.subscriptions}
 
+    def under_way(self) -> int:
+        """Requests to the sandbox that have begun and have not ended, as the ledger has them."""
+        batches = tables.batches
+        with self.database() as database, database.read() as connection:
+            sending = sa.select(sa.func.count()).select_from(batches).where(batches.c.state == "sending")
+            return int(connection.execute(sending).scalar_one())
+
+    def state(self, number: int) -> str:
+        """Of that issue."""
+        with self.database() as database, database.read() as connection:
+            return str(get_issue(connection, number).state)
+
+    def waited(self, number: int) -> timedelta:
+        """Between the decision to send that issue and its beginning."""
+        log, issues = tables.audit_log, tables.issues
+        with self.database() as database, database.read() as connection:
+            decided = connection.execute(
+                sa.select(log.c.at).where(log.c.action == "issue.schedule", log.c.subject == str(number))
+            ).scalar_one()
+            begun = connection.execute(sa.select(issues.c.started_at).where(issues.c.id == number)).scalar_one()
+        return begun - decided  # type: ignore[no-any-return]
+
     def _taken(self) -> list[dict[str, Any]]:
         index = self.site.folder / "outbox" / "index"
         whole, _, _ = index.read_text(encoding="utf-8").rpartition("\n") if index.exists() else ("", "", "")
@@ -130,19 +156,21 @@ def newsroom(folder: Path, *, readers: int) -> Iterator[Newsroom]:
     site = make_site(folder)
     settings = site.folder / "syndicate.toml"
     text = settings.read_text(encoding="utf-8")
-    text = text.replace("[mail]\n", f"[mail]\nsandbox_seconds = {SECONDS}\nconcurrency = {AT_ONCE}\n")
+    text = text.replace("[mail]\n", f"[mail]\nconcurrency = {AT_ONCE}\ndeadline_seconds = 300\n")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     text = text.replace('url = "https://news.example.com"', f'url = "http://127.0.0.1:{port}"')
     settings.write_text(text, encoding="utf-8")
     _readers(site, readers)
-    run = Running(site, "--port", port)
-    try:
-        yield Newsroom(site, run.up())
-        assert run.end() == 0, run.lines
-        assert run.stray == []
-    finally:
-        run.close()
+    with sandbox_with_valve(site.folder / "outbox") as valve:
+        run = Running(site, "--port", port)
+        try:
+            yield Newsroom(site, run.up(), valve)
+            valve.open()
+            assert run.end() == 0, run.lines
+            assert run.stray == []
+        finally:
+            run.close()
 
 
 def _readers(site: SiteFolder, count: int) -> None:

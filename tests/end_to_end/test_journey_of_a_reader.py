@@ -16,7 +16,7 @@ from tests.web.windows import windows
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.journey]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ANN = "ann@post.example"
 WIDTH = 320
