@@ -27,6 +27,12 @@ class ReaderWords:
     link_broken_text: str
     not_found: str
     not_found_text: str
+    no_page: str
+    no_page_text: str
+    not_possible: str
+    not_possible_text: str
+    broken: str
+    broken_text: str
     try_again: str
     test_link: str
     test_link_text: str
@@ -156,6 +162,12 @@ _ENGLISH = ReaderWords(
     "copy all of it into the address bar.",
     not_found="There is nothing here",
     not_found_text="The page may never have existed, or what it showed was taken back.",
+    no_page="Not found",
+    no_page_text="There is no such page.",
+    not_possible="Not possible",
+    not_possible_text="That cannot be done here.",
+    broken="Something went wrong",
+    broken_text="That did not work, through no fault of yours. Try again in a moment.",
     try_again="Try again",
     test_link="This link belongs to a test",
     test_link_text="It comes from a test mail that went to editors only. It does nothing.",
@@ -284,6 +296,12 @@ _FRENCH = ReaderWords(
     "ou copiez-le en entier dans la barre d’adresse.",
     not_found="Il n’y a rien ici",
     not_found_text="La page n’a peut-être jamais existé, ou ce qu’elle montrait a été retiré.",
+    no_page="Introuvable",
+    no_page_text="Cette page n’existe pas.",
+    not_possible="Impossible",
+    not_possible_text="Cela n’est pas possible ici.",
+    broken="Quelque chose s’est mal passé",
+    broken_text="Cela n’a pas fonctionné, et ce n’est pas votre faute. Réessayez dans un moment.",
     try_again="Réessayer",
     test_link="Ce lien appartient à un essai",
     test_link_text="Il vient d’un message d’essai envoyé à la rédaction seulement. Il est sans effet.",
@@ -366,7 +384,7 @@ _FRENCH = ReaderWords(
     embed_code="Le code",
     confirm_title="Confirmez votre abonnement",
     confirm_text="Appuyez sur le bouton, et {address} recevra\u00a0:",
-    confirm_button="Oui, envoyez-la-moi",
+    confirm_button="Oui, je m’abonne",
     confirmed_title="Vous êtes abonné",
     confirmed_text="{address} recevra désormais\u00a0:",
     confirmed_next="Si vous changez d’avis, chaque message contient un lien pour partir d’un seul clic.",

@@ -6,13 +6,14 @@ import logging
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from syndicate.errors import BadInput, NotFound, NothingToSend, Refused, StorageError, SyndicateError, UsageError
-from syndicate.rendering.environment import render
+from syndicate.rendering.reader_words import reader_words
 from syndicate.services.sign_in import TooOften
 from syndicate.web.pages import page, with_query
+from syndicate.web.public.page import language_of, show
 from syndicate.web.security.forms import Forged, local_path
 from syndicate.web.security.signed_in import NotAllowed, NotSignedIn, who_is
 
@@ -65,15 +66,23 @@ def problem(request: Request, status: int, sentence: str, cure: str = "", title:
             fragment = request.headers.get("hx-request") == "true"
             template = "web/console/problem_part.html" if fragment else "web/console/problem.html"
             return page(request, template, status=status, **context)
-        publication = request.app.state.site.publication
-        text = render(
-            request.app.state.site.templates, "web/public/problem.html", {**context, "publication": publication}
-        )
-        return HTMLResponse(text, status)
+        return _for_readers(request, status)
     except SyndicateError as error:
         # The page itself needs the database, or a template that somebody changed.
         _log.error("The error page could not be made: %s", error)
         return PlainTextResponse(f"{sentence} {cure}\n", status)
+
+
+def _for_readers(request: Request, status: int) -> Response:
+    """In the reader's language. What is out of order here is nothing that a reader can do anything about."""
+    language = language_of(request)
+    words = reader_words(language)
+    title, text = words.not_possible, words.not_possible_text
+    if status == 404:
+        title, text = words.no_page, words.no_page_text
+    elif status >= 500:
+        title, text = words.broken, words.broken_text
+    return show(request, "message", language, title=title, status=status, paragraphs=[text])
 
 
 def _not_signed_in(request: Request, _: Exception) -> Response:

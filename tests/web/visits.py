@@ -242,6 +242,8 @@ FRENCH = tuple(
                 "leave": ("désabonner", None),
                 "preferences": ("préférences", None),
                 "archive": ("Numéros", None),
+                "nowhere": ("Cette page n’existe pas.", None),
+                "public-broken": ("ce n’est pas votre faute", None),
             }.get(each.name)
         ]
         if french

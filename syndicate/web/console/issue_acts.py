@@ -20,7 +20,7 @@ from syndicate.services.send_soon import send_soon, stop
 from syndicate.site import Site
 from syndicate.storage.issues import get_issue
 from syndicate.web.console.issues import Number
-from syndicate.web.pages import done
+from syndicate.web.pages import done, many
 from syndicate.web.security.signed_in import Editor, Sender
 
 router = APIRouter()
@@ -40,7 +40,7 @@ def draft(request: Request, user: Editor, newsletter: Short, cadence: Short) -> 
         sealed = draft_cadence_issue(site.database, declared, cadence, site.house, now=_now(request), actor=user.name)
     except NothingToSend as nothing:
         return done(request, "/console/issues", str(nothing))
-    return _back(request, sealed.issue.id, f"Composed of {len(sealed.articles)} articles.")
+    return _back(request, sealed.issue.id, f"Composed of {many(len(sealed.articles), 'article')}.")
 
 
 @router.post("/console/issues/{number}/edit")
@@ -101,7 +101,7 @@ def compose_again(request: Request, user: Editor, number: Number) -> Response:
 def approve_it(request: Request, user: Sender, number: Number, seal: Short) -> Response:
     """Binds the content that was seen, the audience rule and the count of now."""
     issue = approve(request.app.state.site.database, number, now=_now(request), actor=user.name, seal=seal)
-    return _back(request, number, f"Approved, for {issue.expected or 0:,} readers.")
+    return _back(request, number, f"Approved, for {many(issue.expected or 0, 'reader')}.")
 
 
 @router.post("/console/issues/{number}/send")
@@ -160,8 +160,8 @@ def resolve_it(
 ) -> Response:
     """Decides what nobody can prove."""
     people = resolve(request.app.state.site.database, number, how, actor=user.name, now=_now(request))
-    what = "are sent to again" if how == "resend" else "count as sent"
-    return _back(request, number, f"{people:,} readers {what}.")
+    what = "Sent again to" if how == "resend" else "Counted as sent:"
+    return _back(request, number, f"{what} {many(people, 'reader')}.")
 
 
 def _edited(request: Request, actor: str, number: int, change: Change, seal: str, sentence: str) -> Response:
