@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from syndicate.mail.base import Connection, MailAPI
 
 ADAPTERS = {
+    "brevo": "syndicate.mail.brevo:Brevo",
     "mailgun": "syndicate.mail.mailgun:Mailgun",
     "mailjet": "syndicate.mail.mailjet:Mailjet",
     "mailpit": "syndicate.mail.mailpit:Mailpit",

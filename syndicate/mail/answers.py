@@ -72,10 +72,11 @@ def without(secret: str, answer: Answer) -> Answer:
 
 def wait_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
     """How long the API asks to wait: Retry-After in seconds or as a date (RFC 9110 §10.2.3), else RateLimit-Reset
-    (seconds, draft-ietf-httpapi-ratelimit-headers; some APIs give the moment in Unix time). A date or moment is counted
-    from the answer's own Date, else from `now`. Between 0 and LONGEST_WAIT; None when nothing readable is said."""
+    (seconds, draft-ietf-httpapi-ratelimit-headers, or as vendors call it; some give the moment in Unix time). A date or
+    moment is counted from the answer's own Date, else from `now`. Between 0 and LONGEST_WAIT; None when nothing
+    readable is said."""
     since = _date(headers.get("date", "")) or now
-    for name in ("retry-after", "ratelimit-reset", "x-ratelimit-reset"):
+    for name in ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-sib-ratelimit-reset"):
         value = headers.get(name, "").strip()
         if not value:
             continue

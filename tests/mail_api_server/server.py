@@ -240,7 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
             if kept.reply is None:
                 message = "Same idempotency key used while original request is still in progress."
                 raise Refusal(self.state.dialect.error(409, "concurrent_idempotent_requests", message))
-            return kept.reply
+            return self.state.dialect.replayed(kept.reply)
 
     def _answer(self, reply: Reply) -> None:
         try:

@@ -38,8 +38,8 @@ from tests.services.test_deliver_issue import check, deliver_it, everybody, issu
 from tests.services.test_freeze_issue import mark_accepted
 from tests.services.test_record_event import event, record
 
-APIS = ("mailgun", "sendgrid")
-RECORDED = ("mailgun",)
+APIS = ("brevo", "mailgun", "sendgrid")
+RECORDED = ("brevo", "mailgun")
 """Those with a record that can be asked."""
 READERS = 60
 apis = pytest.mark.parametrize("name", APIS)
@@ -145,9 +145,8 @@ def test_whatever_goes_wrong_once_is_made_good_by_the_record(
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_record_that_goes_back_no_further_frees_nothing(database: Database, tmp_path: Path, name: str) -> None:
     with MailApiServer(name, tmp_path / "journal", plan=plan("1:drop_after_body")) as server:
-        api = Resized(
-            mail_api(name, server.url, recipients=READERS), lookup_lag_seconds=0.0, lookup_kept_seconds=0.0
-        )
+        changes = {"lookup_lag_seconds": 0.0, "lookup_kept_seconds": 0.0, "idempotency_seconds": None}
+        api = Resized(mail_api(name, server.url, recipients=READERS), **changes)
         issue_id = frozen_issue(database, READERS, sheet=api.sheet)
         assert deliver_it(database, issue_id, api, tmp_path) == Books(READERS, uncertain=READERS)
     [batch] = batches_of(database, issue_id)
@@ -168,7 +167,11 @@ def test_without_a_record_a_lost_answer_is_uncertain_and_shown(
 
 @pytest.mark.parametrize(
     ("name", "changes", "cure"),
-    [("mailgun", {"domain": "mg.post.example"}, "[mail] domain"), ("sendgrid", {"api_key": "old"}, "API_KEY")],
+    [
+        ("brevo", {"api_key": "old"}, "API_KEY"),
+        ("mailgun", {"domain": "mg.post.example"}, "[mail] domain"),
+        ("sendgrid", {"api_key": "old"}, "API_KEY"),
+    ],
 )
 def test_what_is_wrong_with_the_account_pauses_with_the_cure_and_refuses_nobody(
     database: Database, tmp_path: Path, name: str, changes: dict[str, str], cure: str

@@ -149,6 +149,6 @@ def test_a_body_of_what_it_takes_comes_through_the_front(name: str) -> None:
 
 def test_every_webhook_is_of_a_mail_api_that_is_known_or_will_be() -> None:
     assert set(WEBHOOKS) == set(VENDORS)
-    assert set(WEBHOOKS) <= set(ADAPTERS) | {"brevo", "sparkpost"}
+    assert set(WEBHOOKS) <= set(ADAPTERS) | {"sparkpost"}
     with pytest.raises(NotFound):
         open_webhook("mailpit", "x" * 30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.mail_api_server.dialects.base import Dialect, Refusal, Reply, Taken
+from tests.mail_api_server.dialects.brevo import BrevoDialect
 from tests.mail_api_server.dialects.mailgun import MailgunDialect
 from tests.mail_api_server.dialects.mailjet import MailjetDialect
 from tests.mail_api_server.dialects.mailpit import MailpitDialect
@@ -15,6 +16,7 @@ from tests.mail_api_server.dialects.ses import AmazonSESDialect
 from tests.mail_api_server.dialects.smtp import SmtpDialect
 
 DIALECTS: Mapping[str, type[Dialect]] = {
+    "brevo": BrevoDialect,
     "mailgun": MailgunDialect,
     "mailjet": MailjetDialect,
     "mailpit": MailpitDialect,

@@ -87,6 +87,10 @@ class Dialect:
         """The idempotency key of a request; "" when it has none or the vendor keeps none."""
         return ""
 
+    def replayed(self, kept: Reply) -> Reply:
+        """The answer to a request that comes again under its key, when it was taken with the answer that is kept."""
+        return kept
+
     def look(self, path: str, query: str, headers: Mapping[str, str], taken: Sequence[tuple[str, Taken]]) -> Reply:
         """What the vendor's record says to a GET."""
         return Reply(404, b"404 page not found\n")
