@@ -25,6 +25,7 @@ ADAPTERS = {
     "sendgrid": "syndicate.mail.sendgrid:SendGrid",
     "ses": "syndicate.mail.ses:AmazonSES",
     "smtp": "syndicate.mail.smtp:SMTP",
+    "sparkpost": "syndicate.mail.sparkpost:SparkPost",
 }
 
 

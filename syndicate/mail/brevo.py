@@ -114,7 +114,7 @@ class Brevo:
     def post(self, body: bytes, *, key: str, count: int) -> Answer:
         # Its headers are those of the mails, but for the key; each version has all of its own.
         own = {"headers": {"idempotencyKey": str(UUID(hex=label(key), version=4))}, "tags": [label(key)]}
-        reply = self._client.post(self.url, json.dumps(own).encode()[:-1] + b"," + body[1:], self._headers)
+        reply = self._client.post(self.url, encoding.with_first(body, own), self._headers)
         answer = answers.of_failure(reply) if isinstance(reply, Failure) else self._read(reply, key, count)
         return answers.without(self._key, answer)
 

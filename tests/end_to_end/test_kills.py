@@ -24,7 +24,7 @@ from tests.mailing import add_readers, address, books_now, clock, make_issue, ma
 
 READERS = 300
 APIS = ("resend", "mailpit")
-OTHERS_THAT_KNOW = ("brevo", "mailgun", "mailjet", "postmark")
+OTHERS_THAT_KNOW = ("brevo", "mailgun", "mailjet", "postmark", "sparkpost")
 """Other APIs that keep request keys or a record, so that nothing stays uncertain."""
 KILLS = ("kill_before", "kill_mid_body", "kill_after_accept", "kill_after_answer")
 

@@ -13,9 +13,16 @@ from syndicate.mail.base import Connection
 
 
 def told(
-    name: str, status: int, body: bytes, headers: Mapping[str, str] = {}, *, count: int = 2, api_key: str = "right"
+    name: str,
+    status: int,
+    body: bytes,
+    headers: Mapping[str, str] = {},
+    *,
+    count: int = 2,
+    api_key: str = "right",
+    sent: bytes = b"[]",
 ) -> Answer:
-    """What the adapter of that name makes of that answer to a request of `count` messages."""
+    """What the adapter of that name makes of that answer to a request of `count` messages, whose body is `sent`."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -37,6 +44,6 @@ def told(
         thread.start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
         api = open_mail_api(name, Connection(url, api_key, 5.0, domain="post.example"))
-        answer = api.post(b"[]", key="k", count=count)
+        answer = api.post(sent, key="k", count=count)
         thread.join()
     return answer

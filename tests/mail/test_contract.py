@@ -38,10 +38,10 @@ SURELY_NOT = {"smtp": {"drop_before_body", "server_error"}}
 """Faults after which more is certain than over HTTP: nothing was taken before the dot that ends a mail, nor under any
 reply that begins with 4 or 5."""
 
-OWN_MESSAGE_IDS = {"brevo", "mailgun", "mailjet", "ses"}
+OWN_MESSAGE_IDS = {"brevo", "mailgun", "mailjet", "ses", "sparkpost"}
 """APIs that let nobody else write the Message-ID of a single mail."""
 
-WITH_SUBJECT = {"brevo", "sendgrid"}
+WITH_SUBJECT = {"brevo", "sendgrid", "sparkpost"}
 """APIs that take no mail without one."""
 
 INVISIBLE = "\u2060"

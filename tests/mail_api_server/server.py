@@ -216,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise
         ids = [None if bad[place] else id_ for place, id_ in enumerate(dialect.ids(number, messages))]
         taken = [(id_, one) for id_, one in zip(ids, messages, strict=True) if id_ is not None]
-        reply = dialect.short_success([id_ for id_, _ in taken]) if short else dialect.success(ids)
+        reply = dialect.short_success([id_ for id_, _ in taken]) if short else dialect.answer(messages, ids)
         with state.lock:
             state.journal.append(Acceptance(number, key, one.message_id, one.to, id_) for id_, one in taken)
             state.taken.extend(taken)

@@ -14,6 +14,7 @@ from tests.mail_api_server.dialects.resend import ResendDialect
 from tests.mail_api_server.dialects.sendgrid import SendGridDialect
 from tests.mail_api_server.dialects.ses import AmazonSESDialect
 from tests.mail_api_server.dialects.smtp import SmtpDialect
+from tests.mail_api_server.dialects.sparkpost import SparkPostDialect
 
 DIALECTS: Mapping[str, type[Dialect]] = {
     "brevo": BrevoDialect,
@@ -25,6 +26,7 @@ DIALECTS: Mapping[str, type[Dialect]] = {
     "sendgrid": SendGridDialect,
     "ses": AmazonSESDialect,
     "smtp": SmtpDialect,
+    "sparkpost": SparkPostDialect,
 }
 
 __all__ = ["DIALECTS", "Dialect", "Refusal", "Reply", "Taken"]

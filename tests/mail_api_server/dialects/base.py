@@ -67,6 +67,10 @@ class Dialect:
         """The answer to messages that were taken under these ids; None stands for one that was refused by itself."""
         raise NotImplementedError
 
+    def answer(self, messages: Sequence[Taken], ids: Sequence[str | None]) -> Reply:
+        """As `success`, where the vendor repeats something of what it took or refused."""
+        return self.success(ids)
+
     def ids(self, number: int, messages: Sequence[Taken]) -> list[str]:
         """The vendor's ids of the messages of a request."""
         return [f"m{number}-{place}" for place in range(len(messages))]
