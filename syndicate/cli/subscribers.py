@@ -12,7 +12,9 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from syndicate.cli.frame import Frame, counted, site_command
+from syndicate.cli.suppressions import import_list
 from syndicate.core.subscriber import WANTED
+from syndicate.core.vendor_suppressions import VENDORS
 from syndicate.errors import BadInput, NotFound, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -130,15 +132,25 @@ def add(
 @subscribers.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--basis", default="", help="Why these people may be mailed: kept as the proof of their consent.")
+@click.option("--suppressions", is_flag=True, help="It is a mail API's list of whom it mails no more (CSV or JSON).")
+@click.option("--vendor", type=click.Choice(VENDORS), help="Whose list that is (default: told by its columns).")
 @site_command
-def import_(frame: Frame, file: Path, basis: str) -> None:
-    """Take readers over from a CSV file.
+def import_(frame: Frame, file: Path, basis: str, suppressions: bool, vendor: str | None) -> None:
+    """Take readers over from a CSV file, or suppressions from a mail API.
 
     Without --yes it only reports what would change. Columns: email, name, language, timezone, newsletters, cadence,
     status, consent_at, consent_source; only email is needed. ";" stands between newsletters, and between cadences in
     the same order. Status: active, pending, left or suppressed. Nobody who is suppressed or who left is brought back,
     unless the row's own consent_at is later than their leaving. It can be run again at any time.
+
+    With --suppressions it takes over whom a mail API mails no more, as its console or its API exports them: bounces,
+    complaints and who left. Addresses that are not known here are suppressed too; nobody is opened by it.
     """
+    if suppressions:
+        import_list(frame, file, vendor or "", basis)
+        return
+    if vendor:
+        raise UsageError("--vendor says whose list of suppressions it is.", cure="Add --suppressions.")
     from syndicate.services.import_subscribers import Consent, count_lines, import_subscribers
 
     if frame.yes and not basis.strip():

@@ -6,14 +6,10 @@ that moment, so an import that was interrupted is simply run again: what is done
 
 from __future__ import annotations
 
-import codecs
-import csv
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from sqlalchemy.engine import Connection
 
@@ -21,16 +17,14 @@ from syndicate.core.address import address_hash
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.people import Wanted, decide
 from syndicate.core.people_file import read_header, read_row
-from syndicate.errors import BadInput
 from syndicate.storage import audit, people
 from syndicate.storage.database import Database
 from syndicate.storage.instance import address_key
 from syndicate.storage.people_changes import Decided, Proof, apply
+from syndicate.storage.table_file import csv_rows, look_at
 
 CHUNK_ROWS = 1000
 SHOWN_PROBLEMS = 1000
-LONGEST_HEADER = 2000
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 @dataclass(slots=True)
@@ -83,16 +77,16 @@ def import_subscribers(
     how many rows are done. `name` is what people call the file, when that is not the path's.
 
     Raises BadInput when the file cannot be read or has not the shape of a file of people."""
-    sha256, encoding, _ = _first_pass(path)
-    report = Report(encoding=encoding, applied=consent is not None)
+    looked = look_at(path)
+    report = Report(encoding=looked.encoding, applied=consent is not None)
     by_name = {each.name: each for each in newsletters}
     firsts = {each.name: next(iter(each.cadences), "") for each in newsletters}
     with database.read() as connection:
         key = address_key(connection)
     name = name or path.name
-    import_id = _start(database, name, sha256, consent, now) if consent is not None else None
+    import_id = _start(database, name, looked.sha256, consent, now) if consent is not None else None
     seen: dict[int, int] = {}
-    for chunk in _chunks(path, encoding, by_name, now, report, seen):
+    for chunk in _chunks(path, looked.encoding, by_name, now, report, seen):
         if consent is None or import_id is None:
             with database.read() as connection:
                 for each in _decide(connection, chunk, firsts, key):
@@ -124,7 +118,7 @@ def import_subscribers(
 
 def count_lines(path: Path) -> int:
     """How many lines the file has, for a progress bar. Raises BadInput when it cannot be read."""
-    return _first_pass(path)[2]
+    return look_at(path).lines
 
 
 def _start(database: Database, name: str, sha256: str, consent: Consent, now: datetime) -> int:
@@ -158,7 +152,7 @@ def _chunks(
 ) -> Iterator[list[Wanted]]:
     """The good rows, in chunks in which every address stands once. Bad rows go to the report."""
     chunk: dict[str, Wanted] = {}
-    for line, row in _rows(path, encoding, report):
+    for line, row in csv_rows(path, encoding, read_header, report.refuse):
         try:
             wanted = read_row(row, newsletters, now)
         except ValueError as error:
@@ -176,65 +170,3 @@ def _chunks(
         chunk[wanted.address] = wanted
     if chunk:
         yield list(chunk.values())
-
-
-def _rows(path: Path, encoding: str, report: Report) -> Iterator[tuple[int, dict[str, str]]]:
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
-        header = file.readline(LONGEST_HEADER)
-        delimiter = read_header(header)
-        columns = [name.strip().strip('"').lower() for name in header.rstrip("\r\n").split(delimiter)]
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        while True:
-            line = reader.line_num + 2  # where the row begins; the header was line 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                report.refuse(line, f"not a row of this file: {error}; is a quote missing?")
-                continue
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) > len(columns):
-                report.refuse(line, f"{len(cells)} cells, but the first line names {len(columns)} columns")
-                continue
-            yield line, dict(zip(columns, cells, strict=False))
-
-
-def _first_pass(path: Path) -> tuple[str, str, int]:
-    """SHA-256, encoding and number of lines. UTF-8 or UTF-16 by their marks, else UTF-8 if it is, else Windows-1252."""
-    digest = hashlib.sha256()
-    lines = 0
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-            encoding = next((name for bom, name in _BOMS if start.startswith(bom)), "")
-            file.seek(0)
-            decoder = codecs.getincrementaldecoder("utf-8")()
-            is_utf8 = True
-            for block in _blocks(file):
-                digest.update(block)
-                lines += block.count(b"\n")
-                if not encoding:
-                    if b"\0" in block:
-                        raise BadInput(f"{path} is not a text file.", cure="Save it as CSV, in UTF-8.")
-                    is_utf8 = is_utf8 and _decodes(decoder, block)
-            is_utf8 = is_utf8 and _decodes(decoder, b"", final=True)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}.") from None
-    if not start:
-        raise BadInput(f"{path} is empty.")
-    return digest.hexdigest(), encoding or ("utf-8" if is_utf8 else "cp1252"), lines
-
-
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    while block := file.read(1 << 20):
-        yield block
-
-
-def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> bool:
-    try:
-        decoder.decode(block, final)
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -152,6 +152,27 @@ def test_an_import_is_a_report_until_it_is_wanted(site: Path) -> None:
     assert "no such file" in run("subscribers", "import", "none.csv", folder=site, status=1).lower()
 
 
+def test_suppressions_of_a_mail_api_are_a_report_until_they_are_wanted(site: Path) -> None:
+    take = ("subscribers", "import", "--suppressions", "bounces.csv")
+    columns = "address,code,error,created_at\n"
+    (site / "bounces.csv").write_text(f"{columns}ann@post.example,550,no such user,x\nbob,550,,x\n")
+    said = run(*take, folder=site)
+    assert "mailgun bounces" in said and "1 would be suppressed" in said and "Nothing was changed" in said
+    assert "line 3" in run(*take, "--yes", folder=site, status=1)
+    (site / "bounces.csv").write_text(f"{columns}ann@post.example,550,no such user,x\n")
+    report = listed(*take, "--yes", "--vendor", "mailgun", folder=site)
+    assert (report["already"], report["new"], report["applied"], report["problems"]) == (1, 0, True, [])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [(("--vendor", "ses"), "--suppressions"), (("--suppressions", "--basis", "x"), "--basis")]
+)
+def test_what_an_import_of_people_and_one_of_suppressions_want_is_told_apart(
+    tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    assert said in run("subscribers", "import", "people.csv", *options, folder=tmp_path, status=2)
+
+
 def test_readers_are_exported_to_a_file_that_the_import_takes_and_opened_again(site: Path) -> None:
     add = ("subscribers", "add", "ann@example.net", "--confirmed", "--because", "asked by phone")
     run("collect", folder=site)
