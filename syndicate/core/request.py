@@ -15,6 +15,13 @@ TYPE_THE_NUMBER_OVER = 1_000
 """Above this many readers the number has to be typed."""
 
 
+def is_the_number(typed: int, readers: int) -> bool:
+    """Whether somebody who typed that number knows to how many it goes: within a thousandth, for of millions some come
+    and go while it is typed."""
+    return abs(typed - readers) <= readers // 1_000
+
+
+
 def request_hash(newsletter: str, article_ids: Iterable[str], audience: Audience) -> str:
     """40 hexadecimal digits over newsletter, articles in any order, and audience rule. An issue's `request_id` is this,
     a dot, and how often the same had been asked for before."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection
 
 from syndicate.core.issue import Issue
-from syndicate.core.request import SAME_AGAIN, TYPE_THE_NUMBER_OVER
+from syndicate.core.request import SAME_AGAIN, TYPE_THE_NUMBER_OVER, is_the_number
 from syndicate.errors import Refused
 from syndicate.storage.approvals import keep_approved
 from syndicate.storage.audit import record
@@ -95,7 +95,7 @@ def _ask(issue: Issue, readers: int, typed: int | None, earlier: Issue | None, a
             f"The same went out as issue {earlier.id} within the last day.",
             cure="Say that you want to send it again: who got it then is left out.",
         )
-    if readers > TYPE_THE_NUMBER_OVER and typed != readers:
+    if readers > TYPE_THE_NUMBER_OVER and (typed is None or not is_the_number(typed, readers)):
         raise Refused(
             f"It goes to {readers:,} readers, and {f'{typed:,}' if typed is not None else 'no number'} was typed.",
             cure=f"Type {readers} to send it.",

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from syndicate.core.issue import Audience, Issue
+from syndicate.core.request import is_the_number
 from syndicate.errors import Refused
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.draft_issue import draft_manual_issue
@@ -114,6 +115,21 @@ def test_over_a_thousand_the_number_is_typed(newsroom: Database, now: datetime) 
         with pytest.raises(Refused, match="1,008 readers"):
             send_soon(newsroom, issue.id, seal=seal, typed=typed, now=now, actor="ada")
     assert send_soon(newsroom, issue.id, seal=seal, typed=1_008, now=now, actor="ada").state == "scheduled"
+
+
+@pytest.mark.parametrize(
+    ("typed", "readers", "known"),
+    [
+        (1_008, 1_008, True),
+        (1_009, 1_008, True),
+        (1_010, 1_008, False),
+        (9_995_000, 10_000_000, True),
+        (9_900_000, 10_000_000, False),
+        (0, 5_000, False),
+    ],
+)
+def test_who_types_the_number_need_not_know_who_left_meanwhile(typed: int, readers: int, known: bool) -> None:
+    assert is_the_number(typed, readers) is known
 
 
 def test_what_was_not_seen_is_not_sent(newsroom: Database, now: datetime) -> None:
