@@ -121,35 +121,50 @@ def _close(
     """Closes the addresses that these reports close, by the `reasons` for which they are closed already; returns their
     places."""
     places = []
+    closing: list[_Known] = []
+    because: list[str] = []
     unreachable = _unreachable(connection, known, reasons, now)
     for each in known:
         before = reasons.get(each.keyed, "")
         reason = SUPPRESSES.get(each.event.kind, "")
         if each.event.kind == "soft bounce" and each.keyed in unreachable:
             reason = UNREACHABLE
-        if each.event.kind == "unsubscribe" and _leave(connection, each, now):
-            places.append(each.place)
+        if each.event.kind == "unsubscribe":
+            # It looks at how they stand by then.
+            _suppress(connection, closing, because, now)
+            closing, because = [], []
+            if _leave(connection, each, now):
+                places.append(each.place)
         # What closes it for good is written down even where somebody here closed it before, but once.
         closed = before in SUPPRESSES.values() or (reason == UNREACHABLE and before not in ("", OWN_SUPPRESSION))
         if not reason or closed:
             continue
         reasons[each.keyed] = reason
         places.append(each.place)
-        people.add_suppressions(
-            connection,
-            [
-                {
-                    "address_hash": each.keyed,
-                    "reason": reason,
-                    "at": now,
-                    "origin": _origin(each.event),
-                    # Without what a server wrote: that may repeat the address.
-                    "note": f"event {each.event.event_id}",
-                }
-            ],
-        )
-        _audit(connection, each, f"subscriber.{reason}", now)
+        closing.append(each)
+        because.append(reason)
+    _suppress(connection, closing, because, now)
     return places
+
+
+def _suppress(connection: Connection, closing: Sequence[_Known], because: Sequence[str], now: datetime) -> None:
+    """Closes the addresses of these reports, each because of its reason."""
+    people.add_suppressions(
+        connection,
+        [
+            {
+                "address_hash": each.keyed,
+                "reason": reason,
+                "at": now,
+                "origin": _origin(each.event),
+                # Without what a server wrote: that may repeat the address.
+                "note": f"event {each.event.event_id}",
+            }
+            for each, reason in zip(closing, because, strict=True)
+        ],
+    )
+    for each, reason in zip(closing, because, strict=True):
+        _audit(connection, each, f"subscriber.{reason}", now)
 
 
 def _unreachable(

@@ -13,6 +13,7 @@ from syndicate.core.headers import mail_host, message_id
 from syndicate.core.mail_event import MailEvent
 from syndicate.core.message import label
 from syndicate.storage import instance, tables
+from syndicate.storage.arrays import among
 from syndicate.storage.batches import batch_of, was_left_out
 
 RECENT = timedelta(days=40)
@@ -67,7 +68,7 @@ def _by_issue(connection: Connection, left: _Left, label_of: _Labels, _now: date
     for issue_id, theirs in named.items():
         query = sa.select(_recipients.c.address, _recipients.c.ordinal, _recipients.c.subscriber_id).where(
             _recipients.c.issue_id == issue_id,
-            _recipients.c.address.in_({address for _, (_, address) in theirs}),
+            among(connection, _recipients.c.address, {address for _, (_, address) in theirs}),
         )
         people = {row.address: (row.ordinal, row.subscriber_id) for row in connection.execute(query)}
         for place, (event, address) in theirs:
@@ -81,7 +82,7 @@ def _alone(connection: Connection, left: _Left, label_of: _Labels, _now: datetim
     """Mails to one person: by the API's id, or by their label as long as they are not settled."""
     vendor_ids = {event.vendor_id for _, (event, _) in left if event.vendor_id}
     columns = (_mails.c.id, _mails.c.to_email, _mails.c.api, _mails.c.vendor_id)
-    query = sa.select(*columns).where(_mails.c.vendor_id.in_(vendor_ids))
+    query = sa.select(*columns).where(among(connection, _mails.c.vendor_id, vendor_ids))
     theirs = {(row.api, row.vendor_id, row.to_email.lower()): row.id for row in connection.execute(query)}
     ours: dict[tuple[str, str], int] = {}
     if any(event.label for _, (event, _) in left):
@@ -120,7 +121,7 @@ def find_by_label(
 ) -> dict[int, Mailed]:
     """Those of the reports, by their places, whose label is that of a mail of one of these issues to the person."""
     columns = (_recipients.c.issue_id, _recipients.c.ordinal, _recipients.c.address, _recipients.c.subscriber_id)
-    rows = connection.execute(sa.select(*columns).where(*_sent_to(issue_ids, left)))
+    rows = connection.execute(sa.select(*columns).where(*_sent_to(connection, issue_ids, left)))
     keys = {
         (label_of(row.issue_id, row.subscriber_id), row.address): Mailed(row.issue_id, row.ordinal) for row in rows
     }
@@ -141,7 +142,7 @@ def find_by_request(
         sa.select(_recipients.c.issue_id, _recipients.c.ordinal, _recipients.c.address, _batches.c.request_key)
         .select_from(_recipients)
         .join(_batches, _batches.c.id == batch_of(_recipients))
-        .where(*_sent_to(issue_ids, left), _batches.c.last >= _recipients.c.ordinal, ~own)
+        .where(*_sent_to(connection, issue_ids, left), _batches.c.last >= _recipients.c.ordinal, ~own)
         .where(_batches.c.api.in_({event.api for _, (event, _) in left}))
     )
     labels: dict[str, str] = {}
@@ -153,9 +154,11 @@ def find_by_request(
     return _named(keys, left)
 
 
-def _sent_to(issue_ids: Sequence[int], left: _Left) -> tuple[sa.ColumnElement[bool], ...]:
+def _sent_to(
+    connection: Connection, issue_ids: Sequence[int], left: _Left
+) -> tuple[sa.ColumnElement[bool], ...]:
     addresses = {address for _, (_, address) in left}
-    return _recipients.c.issue_id.in_(issue_ids), _recipients.c.address.in_(addresses)
+    return _recipients.c.issue_id.in_(issue_ids), among(connection, _recipients.c.address, addresses)
 
 
 def _named(keys: Mapping[tuple[str, str], Mailed], left: _Left) -> dict[int, Mailed]:

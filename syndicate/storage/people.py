@@ -14,6 +14,7 @@ from syndicate.core.issue import BEFORE_FREEZING
 from syndicate.core.reader_steps import OWN_SUPPRESSION
 from syndicate.core.subscriber import Subscriber, Subscription
 from syndicate.storage import tables
+from syndicate.storage.arrays import among
 from syndicate.storage.journal import note_consents, note_suppressions
 from syndicate.storage.tables import consents, imports, subscribers, subscriptions, suppressions
 
@@ -41,7 +42,7 @@ def lock_people(connection: Connection) -> None:
 def find_people(connection: Connection, hashes: Mapping[str, str]) -> dict[str, Subscriber]:
     """What is known of these addresses (address → its keyed hash), by address. An address that is suppressed without
     being a subscriber (any more) is there with the id 0."""
-    rows = connection.execute(sa.select(subscribers).where(subscribers.c.address.in_(list(hashes)))).all()
+    rows = connection.execute(sa.select(subscribers).where(among(connection, subscribers.c.address, hashes))).all()
     found = {each.address: each for each in _subscribers(connection, rows)}
     addresses = {keyed: address for address, keyed in hashes.items()}
     for keyed, reason in suppressed_reasons(connection, list(addresses)).items():
@@ -56,7 +57,7 @@ def suppressed_reasons(connection: Connection, hashes: Collection[str]) -> dict[
     what the reader did, who may lift only that."""
     query = (
         sa.select(suppressions.c.address_hash, suppressions.c.reason)
-        .where(suppressions.c.address_hash.in_(list(hashes)), IN_FORCE)
+        .where(among(connection, suppressions.c.address_hash, hashes), IN_FORCE)
         # The last one stays.
         .order_by(sa.case((suppressions.c.reason == OWN_SUPPRESSION, 0), else_=1), suppressions.c.id.desc())
     )
@@ -226,7 +227,7 @@ def _subscribers(connection: Connection, rows: Sequence[sa.Row[Any]]) -> list[Su
     found: dict[int, list[Subscription]] = {}
     query = (
         sa.select(subscriptions)
-        .where(subscriptions.c.subscriber_id.in_([row.id for row in rows]))
+        .where(among(connection, subscriptions.c.subscriber_id, [row.id for row in rows]))
         .order_by(subscriptions.c.newsletter)
     )
     for each in connection.execute(query):

@@ -11,9 +11,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from syndicate.core.rate import Rate, arrive
+from syndicate.storage.arrays import among
 from syndicate.storage.tables import rate_limits
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+_TAT = rate_limits.c.tat.type
 
 
 def rate_key(kind: str, what: str, secret: bytes) -> str:
@@ -70,18 +72,24 @@ def take_first(connection: Connection, keys: Collection[str], until: datetime, n
     """Takes those of the keys until that moment that nobody has taken now; returns them."""
     if not keys:
         return set()
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    made = insert(rate_limits).on_conflict_do_update(
-        index_elements=[rate_limits.c.key], set_={"tat": until}, where=rate_limits.c.tat < now
-    )
     # In one order, so that two writers do not wait for each other.
-    rows = [{"key": key, "tat": until} for key in sorted(set(keys))]
-    return set(connection.execute(made.returning(rate_limits.c.key), rows).scalars())
+    ordered = sorted(set(keys))
+    again = rate_limits.c.tat < now
+    if connection.dialect.name == "sqlite":
+        one = sqlite.insert(rate_limits).on_conflict_do_update(
+            index_elements=[rate_limits.c.key], set_={"tat": until}, where=again
+        )
+        rows = [{"key": key, "tat": until} for key in ordered]
+        return set(connection.execute(one.returning(rate_limits.c.key), rows).scalars())
+    listed = sa.func.unnest(sa.literal(ordered, postgresql.ARRAY(sa.Text))).column_valued("key")
+    every = postgresql.insert(rate_limits).from_select(["key", "tat"], sa.select(listed, sa.literal(until, _TAT)))
+    made = every.on_conflict_do_update(index_elements=[rate_limits.c.key], set_={"tat": until}, where=again)
+    return set(connection.execute(made.returning(rate_limits.c.key)).scalars())
 
 
 def taken_before(connection: Connection, keys: Collection[str], now: datetime) -> set[str]:
     """Those of the keys that are taken now."""
-    query = sa.select(rate_limits.c.key).where(rate_limits.c.key.in_(list(keys)), rate_limits.c.tat >= now)
+    query = sa.select(rate_limits.c.key).where(among(connection, rate_limits.c.key, keys), rate_limits.c.tat >= now)
     return set(connection.execute(query).scalars())
 
 
