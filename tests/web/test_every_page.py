@@ -11,9 +11,9 @@ from syndicate.sandbox.server import make_app
 from syndicate.web.routes import routers
 from tests.web.axe import faults
 from tests.web.filled_site import FilledSite, filled_site
-from tests.web.visiting import go, path_of, unvisited
+from tests.web.visiting import Seats, go, path_of, unvisited
 from tests.web.visits import NO_INBOX_PAGES, NO_PAGES, VISITS, Visit
-from tests.web.windows import windows
+from tests.web.windows import Windows, windows
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -27,21 +27,33 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledSite]:
         yield filled
 
 
+@pytest.fixture(scope="module")
+def opened(chromium: Browser) -> Iterator[Windows]:
+    with windows(chromium) as them:
+        yield them
+
+
+@pytest.fixture(scope="module")
+def seats() -> Seats:
+    return {}
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.name)
 def test_it_is_for_everybody_in_light_and_dark_wide_and_narrow(
-    chromium: Browser, site: FilledSite, visit: Visit
+    opened: Windows, seats: Seats, site: FilledSite, visit: Visit
 ) -> None:
-    with windows(chromium) as opened:
-        page = go(opened, site, visit)
-        found: list[str] = []
-        for scheme, width in LOOKS:
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 900})
-            found += [f"{scheme} {width}: {fault}" for fault in faults(page, is_mail=visit.is_mail)]
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            found += [f"{scheme} {width}: {wide} wide"] if wide > width else []
-        assert not found, "\n".join(found)
+    page = go(opened, site, visit, seats)
+    found: list[str] = []
+    for scheme, width in LOOKS:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        found += [f"{scheme} {width}: {fault}" for fault in faults(page, is_mail=visit.is_mail)]
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        found += [f"{scheme} {width}: {wide} wide"] if wide > width else []
+    found += opened.complaints
+    opened.complaints.clear()
+    assert not found, "\n".join(found)
 
 
 def test_no_route_is_left_out(site: FilledSite) -> None:

@@ -17,18 +17,31 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 
-def go(windows: Windows, site: FilledSite, visit: Visit) -> Page:
-    """The page, ready to be looked at. It stays as it is: none comes again by itself."""
+Seats = dict[tuple[str, str], "Page"]
+"""Windows that stay open, by site and role: a new one for each page takes longer than the page."""
+WIDE = {"width": 1280, "height": 900}
+
+
+def go(windows: Windows, site: FilledSite, visit: Visit, seats: Seats | None = None) -> Page:
+    """The page, wide and light, ready to be looked at. It stays as it is: none comes again by itself. With `seats` in
+    the window that somebody of that role has open there."""
     base = {
         "newsroom": site.newsroom.url,
         "empty": site.empty.url,
         "inbox": site.inbox,
         "empty inbox": site.empty_inbox,
     }[visit.where]
-    of = site.empty if visit.where == "empty" else site.newsroom
-    signed_in = (session_cookie(base, of.session(visit.role)),) if visit.role else ()
-    page = windows.open(cookies=signed_in)
-    page.route("**/*", _still)
+    seat = visit.where, visit.role
+    page = seats.get(seat) if seats is not None else None
+    if page is None:
+        of = site.empty if visit.where == "empty" else site.newsroom
+        signed_in = (session_cookie(base, of.session(visit.role)),) if visit.role else ()
+        page = windows.open(cookies=signed_in)
+        page.route("**/*", _still)
+        if seats is not None:
+            seats[seat] = page
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme="light")
     answer = page.goto(base + path_of(visit, site), wait_until="load")
     assert answer is not None and answer.status == visit.status, answer and answer.status
     if visit.act is not None:
