@@ -85,24 +85,15 @@ class Brevo:
     A request that comes again under its key is turned down, whatever became of it the first time: then its record is
     asked, which tells a mail for each recipient that was taken, but not which."""
 
+    sheet = SHEET
+
     def __init__(self, connection: Connection) -> None:
         self._key = api_key(connection, "Brevo")
         self._base = base_url(connection.url, "https://api.brevo.com")
-        self._account = fingerprint("brevo", self._base, self._key)
+        self.account = fingerprint("brevo", self._base, self._key)
+        self.url = f"{self._base}/v3/smtp/email"
         self._headers = {"api-key": self._key, "Content-Type": "application/json", "Accept": "application/json"}
         self._client = Client(deadline_seconds=connection.deadline_seconds)
-
-    @property
-    def sheet(self) -> CapabilitySheet:
-        return SHEET
-
-    @property
-    def account(self) -> str:
-        return self._account
-
-    @property
-    def url(self) -> str:
-        return f"{self._base}/v3/smtp/email"
 
     def build(self, messages: Sequence[Message]) -> bytes:
         copies = encoding.one_letter(messages, SHEET)

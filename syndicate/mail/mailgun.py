@@ -73,6 +73,8 @@ class Mailgun:
     sending domain; `region` is "eu" for an account there. All mails of a request carry one Message-ID, which is
     Mailgun's id of it: a label of the request key, so that its record can be asked by it."""
 
+    sheet = SHEET
+
     def __init__(self, connection: Connection) -> None:
         self._key = api_key(connection, "Mailgun")
         if connection.region not in _BASES:
@@ -85,24 +87,13 @@ class Mailgun:
                 cure='Give the one that is verified there, such as "mg.post.example".',
             )
         self._base, self._domain = base_url(connection.url, _BASES[connection.region]), connection.domain.lower()
-        self._account = fingerprint("mailgun", self._base, self._domain, self._key)
+        self.account = fingerprint("mailgun", self._base, self._domain, self._key)
+        self.url = f"{self._base}/v3/{self._domain}/messages"
         self._headers = {
             "Authorization": f"Basic {b64encode(f'api:{self._key}'.encode()).decode()}",
             "Accept": "application/json",
         }
         self._client = Client(deadline_seconds=connection.deadline_seconds)
-
-    @property
-    def sheet(self) -> CapabilitySheet:
-        return SHEET
-
-    @property
-    def account(self) -> str:
-        return self._account
-
-    @property
-    def url(self) -> str:
-        return f"{self._base}/v3/{self._domain}/messages"
 
     def build(self, messages: Sequence[Message]) -> bytes:
         copies = encoding.one_letter(messages, SHEET)

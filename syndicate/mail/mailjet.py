@@ -56,6 +56,8 @@ class Mailjet:
     """Up to 50 messages a request, no request keys. `api_key` is `key:secret`. The ID of a message at Mailjet, and its
     Message-ID, are Mailjet's own; ours goes along as its label in `CustomID`."""
 
+    sheet = SHEET
+
     def __init__(self, connection: Connection) -> None:
         given = api_key(connection, "Mailjet")
         key, _, self._secret = given.partition(":")
@@ -64,25 +66,14 @@ class Mailjet:
                 "Mailjet needs its API key and its secret key.", cure="Set SYNDICATE_MAIL__API_KEY to key:secret."
             )
         self._base = base_url(connection.url, "https://api.mailjet.com")
-        self._account = fingerprint("mailjet", self._base, key)
+        self.account = fingerprint("mailjet", self._base, key)
+        self.url = f"{self._base}/v3.1/send"
         self._headers = {
             "Authorization": f"Basic {b64encode(given.encode()).decode()}",
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
         self._client = Client(deadline_seconds=connection.deadline_seconds)
-
-    @property
-    def sheet(self) -> CapabilitySheet:
-        return SHEET
-
-    @property
-    def account(self) -> str:
-        return self._account
-
-    @property
-    def url(self) -> str:
-        return f"{self._base}/v3.1/send"
 
     def build(self, messages: Sequence[Message]) -> bytes:
         encoding.check_count(messages, SHEET)

@@ -34,25 +34,17 @@ class Mailpit:
     itself; ours goes along as the field `Date`, which the sandbox honours and Mailpit passes over.
     """
 
+    sheet = SHEET
+
     def __init__(self, connection: Connection) -> None:
         self._base = base_url(connection.url, "")
+        self.url = f"{self._base}/api/v1/send"
         self._user, _, self._password = connection.api_key.partition(":")
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if connection.api_key:
             self._headers["Authorization"] = f"Basic {b64encode(connection.api_key.encode()).decode()}"
         self._client = Client(deadline_seconds=connection.deadline_seconds)
-
-    @property
-    def sheet(self) -> CapabilitySheet:
-        return SHEET
-
-    @property
-    def account(self) -> str:
-        return fingerprint("mailpit", self._base, self._user)
-
-    @property
-    def url(self) -> str:
-        return f"{self._base}/api/v1/send"
+        self.account = fingerprint("mailpit", self._base, self._user)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         if len(messages) != 1:

@@ -61,29 +61,20 @@ class Postmark:
     """Up to 500 messages a request, no request keys. `api_key` is the token of the server; `stream` names one of its
     message streams, of type broadcast and with its own handling of unsubscribing set to `Custom`, or it adds a link."""
 
+    sheet = SHEET
+
     def __init__(self, connection: Connection) -> None:
         self._key = api_key(connection, "Postmark")
         self._base = base_url(connection.url, "https://api.postmarkapp.com")
         self._stream = encoding.line(connection.stream or "broadcast", "[mail] stream")
-        self._account = fingerprint("postmark", self._base, self._key)
+        self.account = fingerprint("postmark", self._base, self._key)
+        self.url = f"{self._base}/email/batch"
         self._headers = {
             "X-Postmark-Server-Token": self._key,
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
         self._client = Client(deadline_seconds=connection.deadline_seconds)
-
-    @property
-    def sheet(self) -> CapabilitySheet:
-        return SHEET
-
-    @property
-    def account(self) -> str:
-        return self._account
-
-    @property
-    def url(self) -> str:
-        return f"{self._base}/email/batch"
 
     def build(self, messages: Sequence[Message]) -> bytes:
         encoding.check_count(messages, SHEET)

@@ -48,28 +48,19 @@ _NOT_IN_SENDER_NAME = re.compile(r'[,;:<>()\[\]"\\@]|=\?')
 class Resend:
     """Up to 100 messages a request; the key of a request is kept for 24 hours. `api_key` is the account's `re_…`."""
 
+    sheet = SHEET
+
     def __init__(self, connection: Connection) -> None:
         self._key = api_key(connection, "Resend")
-        self._base = base_url(connection.url, "https://api.resend.com")
-        self._account = fingerprint("resend", self._base, self._key)
+        base = base_url(connection.url, "https://api.resend.com")
+        self.account = fingerprint("resend", base, self._key)
+        self.url = f"{base}{_PATH}"
         self._headers = {
             "Authorization": f"Bearer {self._key}",
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
         self._client = Client(deadline_seconds=connection.deadline_seconds)
-
-    @property
-    def sheet(self) -> CapabilitySheet:
-        return SHEET
-
-    @property
-    def account(self) -> str:
-        return self._account
-
-    @property
-    def url(self) -> str:
-        return f"{self._base}{_PATH}"
 
     def build(self, messages: Sequence[Message]) -> bytes:
         encoding.check_count(messages, SHEET)

@@ -48,32 +48,23 @@ class SendGrid:
     A substitution tag may be any words; it is put in wherever those stand, up to four times over. So tags are words
     that stand neither in the letter nor in any name."""
 
+    sheet = SHEET
+
     def __init__(self, connection: Connection) -> None:
         self._key = api_key(connection, "SendGrid")
         if connection.region not in _BASES:
             raise MailAPIError(
                 f"[mail] region = {connection.region!r} is none of SendGrid.", cure='It is "eu", or nothing.'
             )
-        self._base = base_url(connection.url, _BASES[connection.region])
-        self._account = fingerprint("sendgrid", self._base, self._key)
+        base = base_url(connection.url, _BASES[connection.region])
+        self.account = fingerprint("sendgrid", base, self._key)
+        self.url = f"{base}{_PATH}"
         self._headers = {
             "Authorization": f"Bearer {self._key}",
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
         self._client = Client(deadline_seconds=connection.deadline_seconds)
-
-    @property
-    def sheet(self) -> CapabilitySheet:
-        return SHEET
-
-    @property
-    def account(self) -> str:
-        return self._account
-
-    @property
-    def url(self) -> str:
-        return f"{self._base}{_PATH}"
 
     def build(self, messages: Sequence[Message]) -> bytes:
         copies = encoding.one_letter(messages, SHEET)

@@ -57,6 +57,8 @@ class AmazonSES:
     """`api_key` is `access key:secret access key` of a user who may `ses:SendEmail`; `region` is where the account's
     identities are, us-east-1 unless said. The Message-ID is Amazon's own; ours goes along as its label in a tag."""
 
+    sheet = SHEET
+
     def __init__(self, connection: Connection) -> None:
         access, _, self._secret = api_key(connection, "Amazon SES").partition(":")
         if not access or not self._secret:
@@ -66,22 +68,11 @@ class AmazonSES:
         region = connection.region or "us-east-1"
         if not _REGION.fullmatch(region):
             raise MailAPIError(f"[mail] region = {region!r} is no region of Amazon.", cure='Such as "eu-west-1".')
-        self._base = base_url(connection.url, f"https://email.{region}.amazonaws.com")
-        self._account = fingerprint("ses", self._base, region, access)
+        base = base_url(connection.url, f"https://email.{region}.amazonaws.com")
+        self.account = fingerprint("ses", base, region, access)
+        self.url = f"{base}{_PATH}"
         self._signer = Signer(access, self._secret, region, "ses")
         self._client = Client(deadline_seconds=connection.deadline_seconds)
-
-    @property
-    def sheet(self) -> CapabilitySheet:
-        return SHEET
-
-    @property
-    def account(self) -> str:
-        return self._account
-
-    @property
-    def url(self) -> str:
-        return f"{self._base}{_PATH}"
 
     def build(self, messages: Sequence[Message]) -> bytes:
         encoding.check_count(messages, SHEET)

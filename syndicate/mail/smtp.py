@@ -42,6 +42,8 @@ class SMTP:
     """`url` is `smtps://host` (TLS from the start, port 465) or `smtp://host` (STARTTLS, port 587; no TLS at a loopback
     address); `api_key` is `user:password`, or "" where the server knows this machine."""
 
+    sheet = SHEET
+
     def __init__(self, to: To) -> None:
         found = _URL.fullmatch(to.url)
         if found is None or int(found[3] or 1) not in range(1, 65536):
@@ -55,24 +57,12 @@ class SMTP:
             raise MailAPIError(
                 "SMTP needs user and password.", cure="Set SYNDICATE_MAIL__API_KEY to user:password, or leave it out."
             )
-        self._url = f"{scheme}://{found[2]}:{port}/"
-        tls = "from the start" if scheme == "smtps" else "none" if is_loopback(self._url) else "asked for"
+        self.url = f"{scheme}://{found[2]}:{port}/"
+        tls = "from the start" if scheme == "smtps" else "none" if is_loopback(self.url) else "asked for"
         self._server = Server(host, port, tls, user, password)
-        self._account = fingerprint("smtp", scheme, host, str(port), user)
+        self.account = fingerprint("smtp", scheme, host, str(port), user)
         self._deadline_seconds = to.deadline_seconds
         self._threads = threading.local()
-
-    @property
-    def sheet(self) -> CapabilitySheet:
-        return SHEET
-
-    @property
-    def account(self) -> str:
-        return self._account
-
-    @property
-    def url(self) -> str:
-        return self._url
 
     def build(self, messages: Sequence[Message]) -> bytes:
         """The envelope in two lines, as in RFC 2442, then the mail as it goes over the wire but for its end."""

@@ -73,32 +73,23 @@ class SparkPost:
     given to the same request. `region` is "eu" for an account there. All mails of a request have one id, which is the
     request's; ours go along as labels in their metadata. It writes the Message-ID itself."""
 
+    sheet = SHEET
+
     def __init__(self, connection: Connection) -> None:
         self._key = api_key(connection, "SparkPost")
         if connection.region not in _BASES:
             raise MailAPIError(
                 f"[mail] region = {connection.region!r} is none of SparkPost.", cure='It is "eu", or nothing.'
             )
-        self._base = base_url(connection.url, _BASES[connection.region])
-        self._account = fingerprint("sparkpost", self._base, self._key)
+        base = base_url(connection.url, _BASES[connection.region])
+        self.account = fingerprint("sparkpost", base, self._key)
+        self.url = f"{base}/api/v1/transmissions"
         self._headers = {
             "Authorization": self._key,
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
         self._client = Client(deadline_seconds=connection.deadline_seconds)
-
-    @property
-    def sheet(self) -> CapabilitySheet:
-        return SHEET
-
-    @property
-    def account(self) -> str:
-        return self._account
-
-    @property
-    def url(self) -> str:
-        return f"{self._base}/api/v1/transmissions"
 
     def build(self, messages: Sequence[Message]) -> bytes:
         copies = encoding.one_letter(messages, SHEET)
