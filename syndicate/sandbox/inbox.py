@@ -1,7 +1,7 @@
 """The sandbox's inbox for people: every mail as a telephone and a desktop would show it, its text, its headers.
 
 What a mail holds is hostile: it is shown in a frame of an origin of its own that runs nothing (CSP `sandbox`), and its
-links open beside it.
+links open beside it. The one click that mail programs offer for leaving is there too, where the headers have it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,17 @@ if TYPE_CHECKING:
 A_PAGE = 50
 """Mails on one page of the list."""
 
-_ITS_OWN = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-PAGE_POLICY = f"{_ITS_OWN}; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; frame-src 'self'"
+# What forms may go to stands last: the address behind a mail's one click follows it.
+PAGE_POLICY = (
+    "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'self'; connect-src 'self';"
+    " style-src 'unsafe-inline'; frame-src 'self'; form-action 'self'"
+)
 MAIL_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src http: https: data:;"
     " style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+_LEAVE = re.compile(r"<(https?://[^<>\s]+)>")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?=[/?#]|\Z)")
 _HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
 _RULE = re.compile(r"[-=_*]{4,}")
 
@@ -97,15 +102,18 @@ class Inbox:
         if message is None:
             return self._page("missing", {}, 404)
         summary = self._outbox.summary(id_)
+        leave = _one_click(message)
         return self._page(
             "mail",
             {
                 "mail": _row(summary),
+                "leave": leave,
                 "headers": [(name, str(value)) for name, value in message.items()],
                 "text": _body(message, "plain"),
                 "has_html": bool(_body(message, "html")),
                 "raw": f"/api/v1/message/{summary['ID']}/raw",
             },
+            policy=f"{PAGE_POLICY} {_origin(leave)}" if leave else PAGE_POLICY,
         )
 
     def html(self, request: Request) -> Response:
@@ -132,9 +140,11 @@ class Inbox:
         raw = self._outbox.raw(id_)
         return None if raw is None else BytesParser(EmailMessage, policy=modern).parsebytes(raw)
 
-    def _page(self, name: str, context: Mapping[str, Any], status: int = 200) -> Response:
+    def _page(
+        self, name: str, context: Mapping[str, Any], status: int = 200, *, policy: str = PAGE_POLICY
+    ) -> Response:
         page = render(self._templates, f"web/inbox/{name}.html", context)
-        return HTMLResponse(page, status, _headers(PAGE_POLICY))
+        return HTMLResponse(page, status, _headers(policy))
 
 
 def _headers(policy: str) -> dict[str, str]:
@@ -144,6 +154,20 @@ def _headers(policy: str) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
     }
+
+
+def _one_click(message: EmailMessage) -> str:
+    """Where a mail program posts to when its user leaves by one click (RFC 8058); "" for a mail without that."""
+    if str(message.get("List-Unsubscribe-Post", "")).strip() != "List-Unsubscribe=One-Click":
+        return ""
+    found = _LEAVE.search(str(message.get("List-Unsubscribe", "")))
+    return found[1] if found and _ORIGIN.match(found[1]) else ""
+
+
+def _origin(address: str) -> str:
+    found = _ORIGIN.match(address)
+    assert found
+    return found[0]
 
 
 def _body(message: EmailMessage, kind: str) -> str:

@@ -77,6 +77,25 @@ def test_a_mail_is_shown_whole(url: str, web: requests.Session) -> None:
     assert web.get(f"{url}/mail/latest").text == page
 
 
+def test_one_click_leaves_as_a_mail_program_does_it(url: str, web: requests.Session) -> None:
+    """RFC 8058 section 3.2: a POST to the address in the header, and only where the mail says that it may be done."""
+    leave, mailto = "https://news.post.example/u/token?a=1&b=2", "<mailto:out@post.example>"
+    post = ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+    shown = web.get(f"{url}/mail/{send(url, headers=(('List-Unsubscribe', f'{mailto}, <{leave}>'), post))}")
+    assert f'action="{leave.replace("&", "&amp;")}"' in shown.text
+    assert 'name="List-Unsubscribe" value="One-Click"' in shown.text
+    assert shown.headers["Content-Security-Policy"].endswith("form-action 'self' https://news.post.example")
+    for headers in (
+        [("List-Unsubscribe", f"<{leave}>")],
+        [("List-Unsubscribe", mailto), post],
+        [("List-Unsubscribe", "<javascript:alert(1)>"), post],
+        [("List-Unsubscribe", "<https://evil.example;script-src*/u>"), post],
+    ):
+        shown = web.get(f"{url}/mail/{send(url, headers=tuple(headers))}")
+        assert "One-Click" not in shown.text.partition("<details")[0], headers
+        assert shown.headers["Content-Security-Policy"].endswith("form-action 'self'"), headers
+
+
 def test_what_is_not_there_is_not_found(url: str, web: requests.Session) -> None:
     for path in ("/mail/none", "/mail/none/html", "/mail/..%2f..%2fport", "/mail/%00"):
         assert web.get(url + path).status_code == 404
