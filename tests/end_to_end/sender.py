@@ -135,7 +135,7 @@ def _run(arguments: list[str]) -> None:
 
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.end_to_end.sender"])
+FORKS.set_forkserver_preload(["tests.end_to_end.sender", "tests.chaos.program"])
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -1,11 +1,13 @@
-"""A look at the books again and again, from another connection, while processes send and die."""
+"""A look at the books again and again, from another connection, while processes send and die, and the database too."""
 
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from types import TracebackType
 
 from syndicate.core.books import Books
+from syndicate.errors import StorageError
 from syndicate.storage.database import Database, open_database
 from syndicate.storage.ledger import books
 
@@ -23,11 +25,13 @@ class Watch:
 
     def _watch(self) -> None:
         while not self._done.wait(self._every):
-            with self._database.read() as connection:
-                seen = books(connection, self._issue_id)
-            self.looks += 1
-            if not seen.balanced:
-                self.unbalanced.append(seen)
+            # A database that was killed is looked at again when it is back.
+            with suppress(StorageError):
+                with self._database.read() as connection:
+                    seen = books(connection, self._issue_id)
+                self.looks += 1
+                if not seen.balanced:
+                    self.unbalanced.append(seen)
 
     def __enter__(self) -> Watch:
         self._thread.start()

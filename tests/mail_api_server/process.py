@@ -38,8 +38,14 @@ class MailApiProcess:
         self.url = ""
 
     def __enter__(self) -> MailApiProcess:
+        # Ctrl-C in a terminal is for whoever uses it.
         self._process = subprocess.Popen(
-            self._command, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+            self._command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
