@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -36,6 +37,8 @@ HEAD = (
 def main(arguments: Sequence[str]) -> int:
     """Runs the rounds, and returns the exit status."""
     chosen = _parser().parse_args(arguments)
+    # A shell makes what it starts in the background deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1_000_000)
     plan = Plan(chosen.recipients, chosen.kills, chosen.sleeps, chosen.restarts)
     apis = sorted(ADAPTERS) if chosen.api == "all" else [chosen.api]

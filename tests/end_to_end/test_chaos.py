@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +15,8 @@ import pytest
 from tests.chaos.counting import can_know
 from tests.chaos.postgresql import PostgreSQLServer
 from tests.chaos.round import Plan, Round, run
+from tests.end_to_end.site import ROOT, SiteFolder
+from tests.process.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +51,27 @@ def test_on_postgresql_clocks_and_workers_and_the_server_itself(
     url = server.new_database()
     check(run(tmp_path, api, url, plan, random.Random(2), server=server), plan)
     server.drop(url)
+
+
+def test_ctrl_c_ends_it_with_what_was_counted_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    words = ["--api", "mailpit", "--database", "sqlite", "--recipients", "3000", "--kills", "1", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.chaos", *words],
+        cwd=ROOT,
+        env={**SiteFolder.environment(), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until(lambda: any(each.stat().st_size for each in tmp_path.glob("*/journal")))
+        process.send_signal(signal.SIGINT)
+        told, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130, said
+    assert "what was counted until now" in said
+    (done,) = json.loads(told)["rounds"]
+    assert (done["is_over"], done["lost"], done["doubled"]) == (False, 0, 0)
+    assert not [*tmp_path.glob("syndicate-chaos-*")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,8 +35,13 @@ would end."""
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> SiteFolder:
+def folder(tmp_path: Path, database_url: str) -> SiteFolder:
+    """A site with readers and an approved issue; once on SQLite and once on PostgreSQL."""
     site = make_site(tmp_path / "site")
+    url = database_url.replace("postgresql+psycopg://", "postgresql://")
+    with (site.folder / "syndicate.toml").open("a", encoding="utf-8") as file:
+        file.write(f'\n[database]\nurl = "{url}"\n')
+    site.call("collect")  # an empty first look: what follows is new
     site.story(1)
     site.call("collect")
     site.readers(READERS)
@@ -44,17 +50,29 @@ def folder(tmp_path: Path) -> SiteFolder:
     return site
 
 
-def opened(folder: SiteFolder, first: MailApiServer, standby: MailApiServer, rule: StandbyRule = AT_ONCE) -> Site:
-    """The site with two mail APIs at this machine: a rehearsal."""
-    with (folder.folder / "syndicate.toml").open("a", encoding="utf-8") as file:
-        file.write(f'\n[standby]\napi = "mailpit"\nurl = "{standby.url}"\n')
-    environ = {
-        "SYNDICATE_MAIL__API": "resend",
-        "SYNDICATE_MAIL__URL": first.url,
-        "SYNDICATE_MAIL__API_KEY": "re_key",
-    }
-    site = open_site(folder.folder, environ)
-    return replace(site, settings=replace(site.settings, standby_rule=rule))
+Opening = Callable[..., Site]
+
+
+@pytest.fixture
+def opened(folder: SiteFolder) -> Iterator[Opening]:
+    """Opens the site with two mail APIs at this machine: a rehearsal."""
+    sites: list[Site] = []
+
+    def with_two(first: MailApiServer, standby: MailApiServer, rule: StandbyRule = AT_ONCE) -> Site:
+        with (folder.folder / "syndicate.toml").open("a", encoding="utf-8") as file:
+            file.write(f'\n[standby]\napi = "mailpit"\nurl = "{standby.url}"\n')
+        environ = {
+            "SYNDICATE_MAIL__API": "resend",
+            "SYNDICATE_MAIL__URL": first.url,
+            "SYNDICATE_MAIL__API_KEY": "re_key",
+        }
+        site = open_site(folder.folder, environ)
+        sites.append(replace(site, settings=replace(site.settings, standby_rule=rule)))
+        return sites[-1]
+
+    yield with_two
+    for each in sites:
+        each.database.dispose()
 
 
 class Sending(threading.Thread):
@@ -98,11 +116,11 @@ def two(tmp_path: Path) -> tuple[MailApiServer, MailApiServer]:
 
 
 def test_the_standby_sends_what_the_first_turned_away(
-    folder: SiteFolder, two: tuple[MailApiServer, MailApiServer]
+    folder: SiteFolder, opened: Opening, two: tuple[MailApiServer, MailApiServer]
 ) -> None:
     first, standby = two
     with first, standby:
-        site = opened(folder, first, standby)
+        site = opened(first, standby)
         first.plan = Plan.parse([f"{number}:quota" for number in range(4, 60)], [], seed=1)
         sending = Sending(site, first)
         sending.start()
@@ -118,11 +136,11 @@ def test_the_standby_sends_what_the_first_turned_away(
 
 
 def test_what_may_have_been_taken_stays_with_the_first(
-    folder: SiteFolder, two: tuple[MailApiServer, MailApiServer]
+    opened: Opening, two: tuple[MailApiServer, MailApiServer]
 ) -> None:
     first, standby = two
     with first, standby:
-        site = opened(folder, first, standby)
+        site = opened(first, standby)
         # Its second request is taken and not answered, the third neither; then it is out of order.
         lost = ["2:drop_after_accept", "3:drop_after_body"]
         first.plan = Plan.parse([*lost, *(f"{number}:quota=0.2" for number in range(4, 400))], [], seed=1)
@@ -135,8 +153,9 @@ def test_what_may_have_been_taken_stays_with_the_first(
         assert not set(got(standby)) & set(got(first)), "nobody in doubt was mailed by the other"
         # The hour is over and the first is well again: it is asked to repeat, under the same keys.
         first.plan = FINE
-        site = replace(site, settings=replace(site.settings, standby_rule=replace(AT_ONCE, lasts=timedelta(0))))
-        again = deliver_issue(site, mail_api("resend", first.url, recipients=5), 1)
+        over = replace(site, settings=replace(site.settings, standby_rule=replace(AT_ONCE, lasts=timedelta(0))))
+        again = deliver_issue(over, mail_api("resend", first.url, recipients=5), 1)
+        over.database.dispose()
         sweep(site.database, datetime.now(UTC))
         assert again.books == Books(READERS, accepted=READERS)
         assert set(got(first, standby).values()) == {1}
@@ -144,10 +163,10 @@ def test_what_may_have_been_taken_stays_with_the_first(
         assert state(site) == StandbyState()
 
 
-def test_a_first_that_stumbles_keeps_its_turn(folder: SiteFolder, two: tuple[MailApiServer, MailApiServer]) -> None:
+def test_a_first_that_stumbles_keeps_its_turn(opened: Opening, two: tuple[MailApiServer, MailApiServer]) -> None:
     first, standby = two
     with first, standby:
-        site = opened(folder, first, standby, StandbyRule(timedelta(minutes=5), timedelta(hours=1)))
+        site = opened(first, standby, StandbyRule(timedelta(minutes=5), timedelta(hours=1)))
         first.plan = Plan.parse([f"{number}:rate_limited=0.1" for number in range(1, 12)], [], seed=1)
         sending = Sending(site, first)
         sending.start()
