@@ -99,7 +99,7 @@ def test_killed_by_the_mail_api_at_each_instant_of_a_request(
     database: Database, database_url: str, tmp_path: Path, api: str
 ) -> None:
     # Few, for some take one in a request.
-    readers, together = 120, 8
+    readers, together = 60, 4
     issue_id = approved_issue(database, readers)
     faults = [f"{3 * place}:{kind}" for place, kind in enumerate(KILLS, 1)]
     with MailApiProcess(api, tmp_path / "journal", faults=faults) as server, Watch(database_url, issue_id) as watch:

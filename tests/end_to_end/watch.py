@@ -15,7 +15,7 @@ from syndicate.storage.ledger import books
 class Watch:
     """`with Watch(url, issue) as watch: …`; then `watch.looks` says how often and `watch.unbalanced` what was off."""
 
-    def __init__(self, database_url: str, issue_id: int, *, every: float = 0.02) -> None:
+    def __init__(self, database_url: str, issue_id: int, *, every: float = 0.05) -> None:
         self._database: Database = open_database(database_url)
         self._issue_id, self._every = issue_id, every
         self._done = threading.Event()
