@@ -38,7 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the rounds, and returns the exit status."""
     chosen = _parser().parse_args(arguments)
     # A shell makes what it starts in the background deaf to Ctrl-C.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1_000_000)
     plan = Plan(chosen.recipients, chosen.kills, chosen.sleeps, chosen.restarts)
     apis = sorted(ADAPTERS) if chosen.api == "all" else [chosen.api]

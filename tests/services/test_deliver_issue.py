@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from syndicate.core.books import Books
 from syndicate.core.issue import Issue
 from syndicate.core.message import Answer, Message
 from syndicate.core.pace import REFUSALS_TO_PAUSE
-from syndicate.errors import BadInput, Refused
+from syndicate.errors import BadInput, Refused, StorageError
 from syndicate.mail.base import MailAPI
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.deliver_issue import deliver
@@ -27,7 +29,7 @@ from syndicate.services.sweep_issues import sweep
 from syndicate.storage import tables
 from syndicate.storage.database import Database
 from syndicate.storage.issues import get_issue
-from syndicate.storage.ledger import books
+from syndicate.storage.ledger import books, move_unresolved, settle
 from syndicate.storage.workers import live_workers, worker_lock
 from tests.end_to_end.sender import Resized, mail_api
 from tests.mail_api_server import MailApiServer, Plan, doubled, lost, read_journal
@@ -560,3 +562,60 @@ def test_a_ledger_that_cannot_be_written_leaves_what_the_next_delivery_makes_goo
             deliver_it(database, issue_id, api, tmp_path)
         assert deliver_it(database, issue_id, api, tmp_path) == Books(READERS, accepted=READERS)
         check(server)
+
+
+@pytest.mark.parametrize("dialect", ["sendgrid", "resend"])
+def test_answers_that_come_while_the_database_is_away_are_recorded_when_it_is_back(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dialect: str
+) -> None:
+    """Where nothing proves a request afterwards its readers would stay uncertain for ever."""
+    from syndicate.services.deliver_issue import run
+
+    times = count(1)
+
+    def away(*arguments: Any) -> list[bool]:
+        if next(times) in (2, 3):
+            raise StorageError("The database is away.")
+        return settle(*arguments)
+
+    with MailApiServer(dialect, tmp_path / "journal", plan=plan("2:delay=0.3", "3:delay=0.6")) as server:
+        api = mail_api(dialect, server.url, recipients=10)
+        issue_id = frozen_issue(database, READERS, sheet=api.sheet)
+        with monkeypatch.context() as patch, pytest.raises(StorageError, match="away"):
+            patch.setattr(run, "settle", away)
+            deliver_it(database, issue_id, api, tmp_path)
+        now = books_now(database, issue_id)
+        assert now.uncertain == 0
+        assert now.accepted == len(read_journal(server.journal)) >= 20
+        assert deliver_it(database, issue_id, api, tmp_path) == Books(READERS, accepted=READERS)
+        check(server)
+
+
+def test_what_the_record_says_is_settled_in_the_order_in_which_all_lock(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several processes ask for the same batches: in any other order each would hold what the other waits for."""
+    from syndicate.services.deliver_issue import run
+
+    moved: dict[int, list[int]] = {}
+    come = run.Posting.come
+
+    def together(self: run.Posting, wait: float) -> list[Any]:
+        time.sleep(0.05)  # so that there are several at once
+        return come(self, wait)[::-1]
+
+    def move(connection: Any, batch: Any, *others: Any) -> bool:
+        # A transaction has one time.
+        moved.setdefault(hash(others[-1]), []).append(batch.id)
+        return move_unresolved(connection, batch, *others)
+
+    monkeypatch.setattr(run.Posting, "come", together)
+    monkeypatch.setattr(run, "move_unresolved", move)
+    faults = [f"{number}:drop_after_accept" for number in range(1, 9)]
+    with MailApiServer("mailpit", tmp_path / "journal", plan=plan(*faults)) as server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, READERS, sheet=api.sheet)
+        assert deliver_it(database, issue_id, api, tmp_path, threads=8) == Books(READERS, accepted=READERS)
+        check(server)
+    assert max(map(len, moved.values())) > 1
+    assert all(ids == sorted(ids) for ids in moved.values())

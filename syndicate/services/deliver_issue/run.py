@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from syndicate.core.batch import Step, Unresolved, after_answer, after_lookup, may_replay, way_on
 from syndicate.core.pace import REFUSALS_TO_PAUSE, Pace
 from syndicate.core.retry import wait_seconds
+from syndicate.errors import StorageError
 from syndicate.services.deliver_issue.delivery import Delivery
 from syndicate.services.deliver_issue.posting import LookedUp, Posted, Posting
 from syndicate.services.deliver_issue.requests import Requests
@@ -41,6 +42,9 @@ PEOPLE_AT_ONCE = 8_000
 HEED_SECONDS = 0.4
 """How often a delivery whose hands are full looks whether it may go on: a stop holds within a second."""
 
+BACK_SECONDS = 20.0
+"""How long answers that have come wait for a database that went away."""
+
 LOOK_AGAIN_SECONDS = 1.0
 
 Progress = Callable[[int, int], None]
@@ -61,13 +65,18 @@ def deliver(
 
     One delivery of an issue at a time for each worker. Ends early when `stop` is set (requests under way are finished
     first), and when the issue is not being sent: then what is uncertain is looked up, and nothing is posted. Raises
-    what the database raises; what was under way then is recovered by the next delivery.
+    what the database raises: what is answered to the requests under way is recorded first, should it soon be back, and
+    the rest is recovered by the next delivery.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix=f"issue-{issue_id}") as pool:
         run = _Run(delivery, issue_id, worker, stop, pool, threads, clock, progress)
         try:
             run.until_done()
             run.turn.leave(clock())
+        except StorageError:
+            run.posting.halted.set()
+            run.settle_when_it_is_back()
+            raise
         except BaseException:
             run.posting.halted.set()
             raise
@@ -100,6 +109,8 @@ class _Run:
         self.turn_is_over = False
         self.restraint = Restraint(delivery)
         self.held = Held()
+        self.come: list[Posted | LookedUp] = []
+        """Answers that are not recorded yet."""
         self.heed_at = 0.0
         """On the process's own clock: when to look again whether the issue may still be posted."""
         self.sender_is_checked = False
@@ -331,21 +342,39 @@ class _Run:
 
     def settle_answers(self, wait: float) -> None:
         """Records all answers that have come, in one transaction; waits up to so many seconds for the first."""
-        come = self.posting.come(wait)
-        if not come:
-            return
-        with self.database.write() as connection:
-            now = database_now(connection)
-            posted = [(each, self.after(each, now)) for each in come if isinstance(each, Posted)]
-            settle(connection, self.issue_id, [(each.claim, step) for each, step in posted], now)
-            for each in come:
-                if isinstance(each, LookedUp):
-                    move_unresolved(connection, each.batch, self.after_look(each, now), now)
-        self.posting.settled(come)
-        for each, step in posted:
-            self.learn(each, step, now)
-        if self.progress is not None:
+        self.come += self.posting.come(wait)
+        posts = [each for each in self.come if isinstance(each, Posted)]
+        # Several processes ask the record for the same batches: all lock them in the same order.
+        looks = sorted((each for each in self.come if isinstance(each, LookedUp)), key=lambda each: each.batch.id)
+        if posts:
+            with self.database.write() as connection:
+                now = database_now(connection)
+                posted = [(each, self.after(each, now)) for each in posts]
+                settle(connection, self.issue_id, [(each.claim, step) for each, step in posted], now)
+            self.posting.settled(posts)
+            self.come = list(looks)
+            for each, step in posted:
+                self.learn(each, step, now)
+        if looks:
+            with self.database.write() as connection:
+                now = database_now(connection)
+                for look in looks:
+                    move_unresolved(connection, look.batch, self.after_look(look, now), now)
+            self.posting.settled(looks)
+            self.come = []
+        if self.progress is not None and (posts or looks):
             self.progress(self.settled, self.planned)
+
+    def settle_when_it_is_back(self) -> None:
+        """The database went away with requests under way: what is answered to them is recorded if it comes back while
+        their claims hold, so that nobody stays uncertain only for that. A claim that is another's by then is not
+        settled, but for a proof of acceptance."""
+        end = time.monotonic() + min(BACK_SECONDS, self.delivery.lease_seconds)
+        while self.posting.under_way and time.monotonic() < end:
+            try:
+                self.settle_answers(wait=HEED_SECONDS)
+            except StorageError:
+                time.sleep(HEED_SECONDS)
 
     def after(self, posted: Posted, now: datetime) -> Step:
         """What the answer makes of the batch."""
