@@ -22,6 +22,7 @@ from syndicate.errors import BadInput, Refused, StorageError
 from syndicate.mail.base import MailAPI
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.deliver_issue import deliver
+from syndicate.services.deliver_issue.posting import Posting
 from syndicate.services.pause_issue import pause, resume
 from syndicate.services.recover_batches import recover
 from syndicate.services.resolve_issue import resolve
@@ -598,9 +599,9 @@ def test_what_the_record_says_is_settled_in_the_order_in_which_all_lock(
     from syndicate.services.deliver_issue import run
 
     moved: dict[int, list[int]] = {}
-    come = run.Posting.come
+    come = Posting.come
 
-    def together(self: run.Posting, wait: float) -> list[Any]:
+    def together(self: Posting, wait: float) -> list[Any]:
         time.sleep(0.05)  # so that there are several at once
         return come(self, wait)[::-1]
 
@@ -609,7 +610,7 @@ def test_what_the_record_says_is_settled_in_the_order_in_which_all_lock(
         moved.setdefault(hash(others[-1]), []).append(batch.id)
         return move_unresolved(connection, batch, *others)
 
-    monkeypatch.setattr(run.Posting, "come", together)
+    monkeypatch.setattr(Posting, "come", together)
     monkeypatch.setattr(run, "move_unresolved", move)
     faults = [f"{number}:drop_after_accept" for number in range(1, 9)]
     with MailApiServer("mailpit", tmp_path / "journal", plan=plan(*faults)) as server:
