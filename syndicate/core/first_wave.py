@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from datetime import datetime, timedelta
 
 FEWEST = {"refused": 20, "bounced": 20, "complained": 5}
 """Below so many, a share tells nothing."""
+
+MOST_PLACES = 20
+"""Over so many places a first wave is spread."""
 
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%\Z")
 
@@ -59,9 +63,21 @@ def parse_share(text: str) -> float:
     return float(found[1]) / 100
 
 
-def wave_end(planned: int, wave: FirstWave) -> int:
-    """The highest ordinal of the first wave: at least one reader, when there is any."""
-    return min(planned, math.ceil(planned * wave.share))
+def wave_spans(planned: int, wave: FirstWave, size: int, issue_id: int) -> tuple[tuple[int, int], ...]:
+    """The ordinals at which requests of the first wave begin, as (first, last) of spans in order; none for no readers.
+    A request holds `size` readers at most.
+
+    Readers are planned in the order in which they came. So that the wave has old and new ones, its spans lie evenly
+    over all of them, from a place on that is the issue's own. None is shorter than a request: so one begins in each."""
+    if not planned:
+        return ()
+    wanted = min(planned, math.ceil(planned * wave.share))
+    places = max(1, min(MOST_PLACES, wanted // max(1, size)))
+    stride = planned // places
+    width = min(stride, max(math.ceil(wanted / places), size))
+    seed = int.from_bytes(hashlib.sha256(f"first wave of {issue_id}".encode()).digest()[:8])
+    first = 1 + seed % (stride - width + 1)
+    return tuple((first + place * stride, first + place * stride + width - 1) for place in range(places))
 
 
 def past_limits(standing: Standing, stop_at: StopAt) -> str:

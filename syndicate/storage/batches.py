@@ -65,6 +65,9 @@ class Claim:
     replay: bool = False
 
 
+Spans = Sequence[tuple[int, int]]
+"""Ordinals in rows, both ends included."""
+
 HAD_IT = "they have it already"
 """Why somebody of whom it is proven that they got the issue was left out of the batch's last request."""
 
@@ -109,22 +112,24 @@ def select_batches(
 
 
 def claimable(
-    connection: Connection, issue_id: int, now: datetime, *, start: int, limit: int, last: int | None = None
+    connection: Connection, issue_id: int, now: datetime, *, start: int, limit: int, spans: Spans | None = None
 ) -> list[Batch]:
-    """Batches that may be claimed now, by range from ordinal `start` on, then from the beginning; with `last`, only
-    those that begin at or before that ordinal."""
+    """Batches that may be claimed now, by range from ordinal `start` on, then from the beginning; with `spans`, only
+    those that begin in one of them."""
     here = sa.select(*BATCH_COLUMNS).where(_batches.c.issue_id == issue_id).order_by(_batches.c.first).limit(limit)
-    if last is not None:
-        here = here.where(_batches.c.first <= last)
     # Each state for itself: so the index finds the next ones, however many are settled before them.
     states = [
         here.where(_batches.c.state == "planned"),
         here.where(_batches.c.state == "retry", _batches.c.retry_at <= now),
     ]
-    sides = [_batches.c.first >= start, _batches.c.first < start] if start > 0 else [sa.true()]
+    places = [_batches.c.first >= start, _batches.c.first < start] if start > 0 else [sa.true()]
+    if spans is not None:
+        # Each span for itself, from the one of that ordinal on.
+        order = sorted(spans, key=lambda span: (span[1] < start, span))
+        places = [_batches.c.first.between(first, last) for first, last in order]
     found: list[Batch] = []
-    for side in sides:
-        rows = [batch for query in states for batch in read_batches(connection, query.where(side))]
+    for place in places:
+        rows = [batch for query in states for batch in read_batches(connection, query.where(place))]
         found += sorted(rows, key=lambda batch: batch.first)[: limit - len(found)]
         if len(found) == limit:
             break

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from syndicate.core.batch import WAITING
 from syndicate.core.first_wave import Standing
 from syndicate.storage import tables
+from syndicate.storage.batches import Spans
 from syndicate.storage.books import books
 
 _batches, _events, _issues = tables.batches, tables.events, tables.issues
@@ -34,13 +35,18 @@ def see_standing(connection: Connection, issue_id: int) -> None:
     connection.execute(sa.update(_issues).where(_issues.c.id == issue_id).values(standing_seen=standing))
 
 
-def first_wave_settled(connection: Connection, issue_id: int, last: int) -> datetime | None:
-    """When the last of the batches that begin at or before that ordinal was settled; None while one of them waits."""
-    wave = sa.and_(_batches.c.issue_id == issue_id, _batches.c.first <= last)
-    waits = sa.select(_batches.c.id).where(wave, _batches.c.state.in_(sorted(WAITING))).limit(1)
-    if connection.execute(waits).first() is not None:
-        return None
-    settled: datetime | None = connection.execute(sa.select(sa.func.max(_batches.c.settled_at)).where(wave)).scalar()
+def first_wave_settled(connection: Connection, issue_id: int, spans: Spans) -> datetime | None:
+    """When the last of the batches that begin in one of the spans was settled; None while one of them waits. When none
+    begins there, as after a change to a mail API of smaller requests, that is when the issue began."""
+    found = []
+    for first, last in spans:
+        here = sa.and_(_batches.c.issue_id == issue_id, _batches.c.first.between(first, last))
+        waits = sa.select(_batches.c.id).where(here, _batches.c.state.in_(sorted(WAITING))).limit(1)
+        if connection.execute(waits).first() is not None:
+            return None
+        found.append(connection.execute(sa.select(sa.func.max(_batches.c.settled_at)).where(here)).scalar_one())
+    began = sa.select(_issues.c.started_at).where(_issues.c.id == issue_id)
+    settled: datetime | None = max(filter(None, found), default=None) or connection.execute(began).scalar_one()
     return settled
 
 

@@ -201,6 +201,28 @@ def test_the_rest_goes_after_a_look_at_the_first_wave(
         assert run(database, issue_id, api, tmp_path, newsletter=short) == Books(100, accepted=100)
 
 
+def test_the_first_wave_has_readers_of_every_age(database: Database, tmp_path: Path, server: MailApiServer) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 200, sheet=api.sheet)
+        wave = newsletter(first_wave=FirstWave(0.05, timedelta(hours=1)))
+        assert run(database, issue_id, api, tmp_path, newsletter=wave).accepted == 10
+        numbers = sorted(int(each.to.removeprefix("reader").partition("@")[0]) for each in read_journal(server.journal))
+        assert [(number - 1) // 20 for number in numbers] == list(range(10))
+
+
+def test_a_first_wave_in_which_no_request_begins_keeps_nobody_waiting(
+    database: Database, tmp_path: Path, server: MailApiServer
+) -> None:
+    with server:
+        # Planned for a mail API that takes them all in one request, sent by one that takes each alone.
+        large = mail_api("resend", server.url, recipients=100)
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 90, sheet=large.sheet)
+        wave = newsletter(first_wave=FirstWave(0.1, timedelta(milliseconds=1)))
+        assert run(database, issue_id, api, tmp_path, newsletter=wave) == Books(90, accepted=90)
+
+
 def test_somebody_who_has_looked_lets_the_rest_go_at_once(
     database: Database, tmp_path: Path, server: MailApiServer
 ) -> None:

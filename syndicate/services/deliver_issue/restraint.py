@@ -13,11 +13,12 @@ from sqlalchemy.engine import Connection
 
 from syndicate.core.allowance import Charge, Wait, afford, domain_counts, in_force, of_domains, spend, take
 from syndicate.core.batch import Step
-from syndicate.core.first_wave import Standing, past_limits, rest_goes_at, wave_end
+from syndicate.core.first_wave import Standing, past_limits, rest_goes_at, wave_spans
 from syndicate.core.issue import Issue
 from syndicate.core.quiet import quiet_until
 from syndicate.services.deliver_issue.delivery import Delivery
 from syndicate.storage import rate_limits
+from syndicate.storage.batches import Spans
 from syndicate.storage.claims import Planned
 from syndicate.storage.issue_standing import first_wave_settled, standing_of
 from syndicate.storage.ledger import Batch
@@ -29,12 +30,12 @@ STANDING_PART = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """`until` when nothing may be claimed, and why in a sentence; `last` is the highest ordinal at which
-    a batch that is claimed may begin, or None; `pause` why the issue is to pause, or ""."""
+    """`until` when nothing may be claimed, and why in a sentence; `spans` are the ordinals, as (first, last), at which
+    a batch that is claimed may begin, or None for any; `pause` why the issue is to pause, or ""."""
 
     until: datetime | None = None
     why: str = ""
-    last: int | None = None
+    spans: Spans | None = None
     pause: str = ""
 
 
@@ -56,32 +57,35 @@ class Restraint:
             until = quiet_until(self.newsletter.quiet, now, self.newsletter.timezone)
             if until is not None:
                 return Held(until, f"It waits for the end of quiet hours, {self._shown(until, now)}.")
-        last: int | None = None
+        spans: Spans | None = None
         if not self._wave_is_over:
             held = self._wave(connection, issue, now)
             if held.until is not None or held.pause:
                 return held
-            last = held.last
+            spans = held.spans
         if time.monotonic() >= self._next_standing and (pause := self._standing(connection, issue)):
             return Held(pause=pause)
         if wait := self._account_wait(connection, now):
-            return Held(wait.until, self._words(wait, now), last)
-        return Held(last=last)
+            return Held(wait.until, self._words(wait, now), spans)
+        return Held(spans=spans)
 
     def _wave(self, connection: Connection, issue: Issue, now: datetime) -> Held:
         wave = self.newsletter.first_wave
         if wave is None or issue.planned is None or issue.standing_seen is not None:
             self._wave_is_over = True
             return Held()
-        end = wave_end(issue.planned, wave)
-        settled = first_wave_settled(connection, issue.id, end)
+        apis = (self.delivery.mail_api, *self.delivery.others)
+        # By the larger of two, so that all processes agree whoever's turn it is.
+        size = max(each.sheet.recipients_per_request for each in apis)
+        spans = wave_spans(issue.planned, wave, size, issue.id)
+        settled = first_wave_settled(connection, issue.id, spans)
         if settled is None:
-            return Held(last=end)
+            return Held(spans=spans)
         goes_at = rest_goes_at(settled, wave)
         if pause := self._standing(connection, issue):
             return Held(pause=pause)
         if now < goes_at:
-            return Held(goes_at, f"It waits for a look at its first wave, until {self._shown(goes_at, now)}.", end)
+            return Held(goes_at, f"It waits for a look at its first wave, until {self._shown(goes_at, now)}.", spans)
         self._wave_is_over = True
         return Held()
 

@@ -169,7 +169,7 @@ class _Run:
             if not posting and not looks:
                 return False
             due = next_due(connection, self.issue_id, posting=posting)
-            if posting and claimable(connection, self.issue_id, now, start=0, limit=1, last=self.held.last):
+            if posting and claimable(connection, self.issue_id, now, start=0, limit=1, spans=self.held.spans):
                 due = now
             if posting and self.held.until is not None:
                 due = max(due or self.held.until, self.held.until)
@@ -219,7 +219,7 @@ class _Run:
                     now,
                     start=self.start,
                     limit=room - len(uncertain),
-                    last=self.held.last,
+                    spans=self.held.spans,
                 )
             # By the issue's own newsletter: it may have been renamed since this delivery began.
             people = planned_recipients(connection, self.issue.newsletter, [*uncertain, *fresh])
