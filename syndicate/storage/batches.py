@@ -122,7 +122,9 @@ def claimable(
         here.where(_batches.c.state == "planned"),
         here.where(_batches.c.state == "retry", _batches.c.retry_at <= now),
     ]
-    places = [_batches.c.first >= start, _batches.c.first < start] if start > 0 else [sa.true()]
+    places: list[sa.ColumnElement[bool]] = [_batches.c.first >= start, _batches.c.first < start]
+    if start <= 0:
+        places = [sa.true()]
     if spans is not None:
         # Each span for itself, from the one of that ordinal on.
         order = sorted(spans, key=lambda span: (span[1] < start, span))

@@ -36,13 +36,16 @@ HEAD = (
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the rounds, and returns the exit status."""
-    chosen = _parser().parse_args(arguments)
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
     # A shell makes what it starts in the background deaf to Ctrl-C.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1_000_000)
     plan = Plan(chosen.recipients, chosen.kills, chosen.sleeps, chosen.restarts)
-    apis = sorted(ADAPTERS) if chosen.api == "all" else [chosen.api]
+    apis = sorted(ADAPTERS) if chosen.api == "all" else chosen.api.split(",")
+    if unknown := set(apis).difference(ADAPTERS):
+        parser.error(f"no mail API is called {', '.join(sorted(unknown))}; known: {', '.join(sorted(ADAPTERS))}")
     databases = DATABASES if chosen.database == "both" else (chosen.database,)
     told = sys.stderr if chosen.json else sys.stdout
     print(f"Seed {seed}, {plan.recipients:,} readers in each round.\n{HEAD}", file=told, flush=True)
@@ -77,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sleeps", type=int, default=1, help="of processes in each round (1)")
     parser.add_argument("--restarts", type=int, default=2, help="of the PostgreSQL server in each round (2)")
     parser.add_argument("--recipients", type=int, default=3000, metavar="N", help="readers in each round (3000)")
-    parser.add_argument("--api", choices=["all", *sorted(ADAPTERS)], default="all", help="the dialect (all)")
+    parser.add_argument("--api", default="all", metavar="NAMES", help="the dialects, with commas between them (all)")
     parser.add_argument("--database", choices=["both", *DATABASES], default="both")
     parser.add_argument("--seed", type=int, help="of the instants and the faults (a new one)")
     parser.add_argument("--json", action="store_true", help="figures for programs on standard output")
