@@ -7,7 +7,6 @@ the identity: `email` with its local part in lower case, since no mailbox provid
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from typing import NamedTuple
@@ -69,7 +68,8 @@ def named(text: str) -> tuple[str, str]:
 def address_hash(address: str, key: bytes) -> str:
     """The keyed hash (HMAC-SHA256, 64 hex digits) under which an address is suppressed: it outlives erasure, and
     nobody without the key can try addresses against it."""
-    return hmac.new(key, address.encode(), hashlib.sha256).hexdigest()
+    # In one call: an object costs five times as much, and events come by the thousand.
+    return hmac.digest(key, address.encode(), "sha256").hex()
 
 
 def shown(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip")
 
 
+@lru_cache(maxsize=1_000)
 def split_host(host: str) -> str:
     """The name in a Host header or authority, lower case, without port and brackets; "" for what is none."""
     try:
@@ -52,6 +54,7 @@ def is_address(name: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1_000)
 def is_loopback(name: str) -> bool:
     """Whether a name or address can only be this machine."""
     return name in LOOPBACK_NAMES or (is_address(name) and ip_address(name).is_loopback)
