@@ -5,8 +5,9 @@
 The server is the product's own, in a process of its own; another posts what each vendor sends after a mailing, over
 connections that are kept: SendGrid lists of up to 768 KB, Postmark and Mailgun one event a request. Most are
 deliveries, some bounces and complaints; the readers have thirty issues behind them. Beside it, in the same run, the
-floor: the same rows inserted bare, as many to a transaction as the intake may write together. Without `--api` it takes
-one vendor after the other. Ends with 1 below 5,000 a second, or when an event is missing or matched with no mail.
+floor: the same rows inserted bare, as many to a transaction as the intake may write together. The CPU is that of the
+web process for each event. Without `--api` it takes one vendor after the other. Ends with 1 below 5,000 a second, or
+when an event is missing or matched with no mail.
 """
 
 from __future__ import annotations
@@ -235,13 +236,19 @@ def serve(folder: str, port: int) -> None:
 
 
 @contextmanager
-def process(environment: dict[str, str], *words: str) -> Iterator[None]:
+def process(environment: dict[str, str], *words: str) -> Iterator[int]:
     started = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.events", *words], env=environment)
     try:
-        yield
+        yield started.pid
     finally:
         started.terminate()
         started.wait(30)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # --- who posts --------------------------------------------------------------------------------------------------
@@ -293,17 +300,19 @@ def measure(folder: Path, url: str, api: str, count: int, connections: int) -> b
     requests = requests_of(api, facts)
     waiting.write_bytes(pickle.dumps((api, requests)))
     port = free_port()
-    with process({**os.environ, **environ(api, url)}, "--serve", str(home), str(port)):
+    with process({**os.environ, **environ(api, url)}, "--serve", str(home), str(port)) as pid:
         for _ in range(600):
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 break
             except OSError:
                 time.sleep(0.05)
+        used = cpu_seconds(pid)
         command = [sys.executable, "-m", "tests.benchmarks.events", "--post", str(waiting), str(port)]
         said = subprocess.run(
             [*command, "--connections", str(connections)], check=True, stdout=subprocess.PIPE, text=True
         ).stdout
+        used = (cpu_seconds(pid) - used) / count * 1e6
     rate = count / float(said)
     events = tables.events
     with site.database.read() as connection:
@@ -317,7 +326,8 @@ def measure(folder: Path, url: str, api: str, count: int, connections: int) -> b
     short = "" if rate >= MARK else "   below the mark"
     each = count / len(requests)
     print(
-        f"{api:<10}{each:>12,.0f}{rate:>12,.0f}{bare:>14,.0f}{rate / bare:>8.2f}{closed:>10,}{short}", flush=True
+        f"{api:<10}{each:>12,.0f}{rate:>12,.0f}{bare:>14,.0f}{rate / bare:>8.2f}{used:>10,.0f}{closed:>10,}{short}",
+        flush=True,
     )
     return rate >= MARK
 
@@ -338,7 +348,7 @@ def main() -> int:
         post_from(chosen.post[0], int(chosen.post[1]), chosen.connections)
         return 0
     print(f"{chosen.events:,} events to {chosen.database}, over {chosen.connections} connections")
-    print(f"{'':<10}{'a request':>12}{'a second':>12}{'bare inserts':>14}{'ratio':>8}{'closed':>10}")
+    print(f"{'':<10}{'a request':>12}{'a second':>12}{'bare inserts':>14}{'ratio':>8}{'µs of CPU':>10}{'closed':>10}")
     reached = []
     for api in chosen.api or ["sendgrid", "postmark", "mailgun"]:
         with tempfile.TemporaryDirectory(prefix="syndicate-events-") as name, database_in(
