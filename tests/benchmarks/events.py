@@ -45,7 +45,7 @@ from syndicate.storage import instance, tables
 from syndicate.storage.database import Database
 from tests.benchmarks.large_site import database_in
 from tests.benchmarks.ledger import add_many
-from tests.benchmarks.serving import free_port
+from tests.benchmarks.serving import cpu_seconds, free_port
 from tests.mail.events.signing import VENDORS
 from tests.mailing import NOW
 
@@ -243,12 +243,6 @@ def process(environment: dict[str, str], *words: str) -> Iterator[int]:
     finally:
         started.terminate()
         started.wait(30)
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # --- who posts --------------------------------------------------------------------------------------------------

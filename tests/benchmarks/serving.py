@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.serving [--seconds 2] [--rounds 5] [--idle]
 
-Whole answers and 304, plain and gzip, over connections that are kept, asked for by wrk on loopback, while another
-process keeps a processor busy as `work` may (not with --idle). One worker of nginx against one web process, in turns,
+Whole answers and 304, plain and gzip, over connections that are kept, asked for by wrk on loopback, from the whole web
+application of a site with the product's own server, while another process keeps a processor busy as `work` may (not
+with --idle). One worker of nginx against one web process, in turns,
 so that what else the machine does falls on both; the median of the rounds' ratios counts. nginx keeps its files open
 and takes the compressed twins as they are (gzip_static). Both and wrk are installed with apt where they are missing and
 this runs as root. Ends with 1 below half of nginx, or when the two do not answer with the same bytes.
@@ -19,10 +20,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -30,6 +33,8 @@ import requests
 
 from syndicate.publishing.local import Local
 from syndicate.publishing.twins import put_with_twin
+from syndicate.services.write_site import write_site
+from syndicate.site import open_site
 from tests.benchmarks.feeds import body
 
 MARK = 0.5
@@ -130,13 +135,26 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(*words: str) -> Iterator[None]:
+def process(*words: str) -> Iterator[int]:
     started = subprocess.Popen(words, stdin=subprocess.DEVNULL)
     try:
-        yield
+        yield started.pid
     finally:
         started.terminate()
         started.wait(20)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process and its children have used so far."""
+    total = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(") ")[2].split()
+        except OSError:
+            continue
+        if stat.parent.name == str(pid) or fields[1] == str(pid):
+            total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def wait_for(address: str) -> None:
@@ -172,24 +190,13 @@ def require_same(ours: str, peer: str, case: Case) -> None:
 
 
 def serve(folder: str, port: int) -> None:
-    """What the web process does with feeds, alone."""
-    import uvicorn
+    """The web process of the site in that folder."""
+    from syndicate.process.web import listen
+    from syndicate.web.app import make_app
+    from syndicate.web.server import serve as serve_app
 
-    from syndicate.web.feeds import FeedFiles
-
-    app = FeedFiles(Path(folder))
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        lifespan="off",
-        access_log=False,
-        log_level="error",
-        proxy_headers=False,
-        server_header=False,
-    )
+    app = make_app(open_site(Path(folder), {}), clock=lambda: datetime.now(UTC))
+    serve_app(app, listen("127.0.0.1", port), threading.Event())
 
 
 def work() -> None:
@@ -201,7 +208,7 @@ def work() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each run of wrk")
+    parser.add_argument("--seconds", type=int, default=2, help="of each run of wrk")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--idle", action="store_true", help="without a busy process beside")
     parser.add_argument("--serve", nargs=2, metavar=("FOLDER", "PORT"), help=argparse.SUPPRESS)
@@ -222,14 +229,15 @@ def measure(seconds: float, rounds: int, *, busy: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="syndicate-serving-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        feeds = folder / "feeds"
+        write_site(folder / "site")
+        feeds = open_site(folder / "site", {}).feeds_folder
         write(feeds)
         ports = free_port(), free_port()
         ours, peer = (f"http://127.0.0.1:{port}" for port in ports)
         (folder / "nginx.conf").write_text(NGINX.format(folder=folder, feeds=feeds, port=ports[1]))
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"
         with (
-            process(*here, "--serve", str(feeds), str(ports[0])),
+            process(*here, "--serve", str(folder / "site"), str(ports[0])),
             process(nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")),
         ):
             for address in (ours, peer):
@@ -241,12 +249,14 @@ def measure(seconds: float, rounds: int, *, busy: bool) -> int:
                     run(every, ours, peer, seconds, rounds)
             else:
                 run(every, ours, peer, seconds, rounds)
-    print(f"{'':<30}{'ours':>10}{'nginx':>10}{'ratio':>8}{'least':>8}{'most':>8}   requests a second, medians")
+    columns = f"{'ours':>10}{'nginx':>10}{'ratio':>8}{'least':>8}{'most':>8}"
+    print(f"{'':<30}{columns}   requests a second, medians")
     for case in every:
         ratios = [a / b for a, b in zip(case.ours, case.peer, strict=True)]
         print(
             f"{case.name:<30}{median(case.ours):>10,.0f}{median(case.peer):>10,.0f}{case.ratio:>8.2f}"
-            f"{min(ratios):>8.2f}{max(ratios):>8.2f}{'' if case.ratio >= MARK else '   below the mark'}"
+            f"{min(ratios):>8.2f}{max(ratios):>8.2f}"
+            f"{'' if case.ratio >= MARK else '   below the mark'}"
         )
     beside = "beside a busy process" if busy else "with nothing beside"
     print(f"The mark is {MARK} of nginx; {rounds} rounds of {seconds:g} s, {beside}, {os.cpu_count()} processors.")
