@@ -115,7 +115,7 @@ def follow(room: Newsroom, page: Page, subject: str, link: str | re.Pattern[str]
     with page.context.expect_page() as opening:
         mail.get_by_role("link", name=link).first.click()
     there = opening.value
-    there.wait_for_load_state()
+    there.wait_for_url(f"{room.url}/**")
     fits(there)
     return there
 

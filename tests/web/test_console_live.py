@@ -316,6 +316,26 @@ def test_an_open_page_shows_what_another_editor_pauses_and_skips(
 
 
 @pytest.mark.browser
+def test_a_box_that_is_opened_while_the_page_is_fetched_stays_open(
+    desk: SendingDesk, open_page: Callable[..., Page]
+) -> None:
+    number = desk.begin()
+    page = open_page(f"/console/issues/{number}", role="sender")
+    fetched: list[Any] = []
+    page.route(f"**/console/issues/{number}", lambda route: route.continue_() if fetched else fetched.append(route))
+    with desk.site.site.database.write() as connection:
+        connection.execute(sa.update(tables.issues).values(why="somebody else was here"))
+    until(lambda: page.evaluate("fetching") and fetched)
+    page.get_by_text("End it…").click()
+    fetched[0].continue_()
+    until(lambda: not page.evaluate("fetching"))
+    assert page.locator("details.confirm[open]").count() == 1
+    assert not page.get_by_text("Somebody else was here").is_visible()
+    page.keyboard.press("Escape")
+    page.get_by_text("Somebody else was here").wait_for()
+
+
+@pytest.mark.browser
 def test_words_that_are_being_typed_are_not_lost(desk: SendingDesk, open_page: Callable[..., Page]) -> None:
     number = desk.draft()
     page = open_page(f"/console/issues/{number}")

@@ -81,6 +81,13 @@ function take(look, wasHeard = true) {
   if (look.ended) hush();
 }
 
+const isAtWork = () => typed || document.querySelector("#main details.confirm[open], #main form[data-sent]") !== null;
+
+// Who began while the page was being fetched is not interrupted either: the next look tries again.
+document.addEventListener("htmx:before:swap", (event) => {
+  if (fetching && isAtWork()) event.preventDefault();
+});
+
 // The page as it is now, unless somebody is at work in it: then it only says that there is another.
 async function renew() {
   const main = document.getElementById("main");
