@@ -136,7 +136,7 @@ def add(
 @click.option("--vendor", type=click.Choice(VENDORS), help="Whose list that is (default: told by its columns).")
 @site_command
 def import_(frame: Frame, file: Path, basis: str, suppressions: bool, vendor: str | None) -> None:
-    """Take readers over from a CSV file, or suppressions from a mail API.
+    """Take over readers, or whom a mail API mails no more.
 
     Without --yes it only reports what would change. Columns: email, name, language, timezone, newsletters, cadence,
     status, consent_at, consent_source; only email is needed. ";" stands between newsletters, and between cadences in

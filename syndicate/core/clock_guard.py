@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 BACK = timedelta(seconds=60)
 AHEAD = timedelta(minutes=5)
 """More than daemons that keep the time ever step, less than anybody would notice a slot to be early."""
+_AHEAD = "ahead of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,18 @@ def why_held(memory: ClockMemory, believed: Reading | None, now: datetime, stead
         if now < expected - BACK:
             return _sentence(now, "before", expected, "as the time that went by says")
         if now > expected + AHEAD:
-            return _sentence(now, "ahead of", expected, "as the time that went by says")
+            return _sentence(now, _AHEAD, expected, "as the time that went by says")
         return ""
     if memory.held and memory.believed_at and memory.seen_at and memory.seen_at > memory.believed_at + AHEAD:
         # It stood too far ahead when a process ended that knew: a new start alone does not make it right.
         return memory.held if now >= memory.seen_at - BACK else ""
     return ""
+
+
+def goes_on(said: str, held: str) -> str:
+    """What is said of a clock that is `held`: the sentence `said` of it before, without the seconds that change each
+    time, or the new one when it now stands on the other side."""
+    return said if said and (_AHEAD in said) == (_AHEAD in held) else held
 
 
 def _sentence(now: datetime, side: str, than: datetime, because: str) -> str:

@@ -16,7 +16,7 @@ from typing import Protocol
 from sqlalchemy.engine import Connection
 
 from syndicate.clock import instant_of, slots_between, wall_of
-from syndicate.core.clock_guard import Reading, why_held
+from syndicate.core.clock_guard import Reading, goes_on, why_held
 from syndicate.core.issue import BEFORE_FREEZING, Issue
 from syndicate.core.newsletter import Cadence, Newsletter
 from syndicate.core.schedule import parse_cadence, rhythm_of
@@ -110,8 +110,7 @@ def tick(
         quarantined = is_quarantined(connection)
     held = why_held(memory, believed, now, steady)
     if held:
-        # Said once, and then without the seconds that change each time.
-        held = memory.held or held
+        held = goes_on(memory.held, held)
     last = memory.seen_at if held else memory.believed_at
     if held != memory.held or last is None or not timedelta(0) <= now - last < REMEMBER_EVERY:
         _remember(database, now, held)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from syndicate.clock import slots_between
@@ -188,6 +188,7 @@ def test_the_rows_say_the_same_around_every_change_of_the_clocks(database: Datab
 
 
 @given(st.lists(st.tuples(st.sampled_from(["on", "off", "back", "ahead"]), st.integers(1, 60 * 30)), max_size=8))
+@example([("back", 1), ("ahead", 1), ("off", 1)])
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_absences_and_jumps_lose_nothing_and_double_nothing(database: Database, steps: list[tuple[str, int]]) -> None:
     start = utc("2026-11-20T12:00")
