@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Requests under way for an issue."""
+GUARD_MS = 600
+"""As in web/static/live.js."""
 COUNTING = re.compile(r"Starts (in \d+ s|now)|Choosing who gets it|Being sent")
 """What the page of an issue says once it is to be sent, until it is."""
 PASSWORD = "a long enough password"
@@ -192,7 +194,10 @@ def begin(page: Page, name: str = "") -> None:
 
 
 def press(page: Page, button: str) -> None:
-    """The one button of that name that is to be seen."""
+    """The one button of that name that is to be seen, as somebody does who has looked at it: where figures move, a
+    click on a button that has only just come is not taken (web/static/live.js)."""
+    if page.locator("[data-live]").count():
+        page.wait_for_timeout(GUARD_MS + 100)
     page.get_by_role("button", name=button, exact=True).filter(visible=True).click()
 
 
