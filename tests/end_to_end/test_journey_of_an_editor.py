@@ -128,6 +128,7 @@ def send_and_stop_half_way(room: Newsroom, page: Page) -> str:
 def stands_still(room: Newsroom, page: Page, subject: str, taken: int) -> None:
     """What had begun when it was stopped, with that many `taken`, comes to its end, and nothing else begins, though the
     sandbox would take it: the page, the ledger and the sandbox's own record come to the same number and stay there."""
+    time.sleep(1.0)  # within which a stop holds: what was claimed ahead is not posted after it
     room.valve.open()
     until(lambda: room.under_way() == 0)
     stopped_at = sum(room.outbox(subject).values())
