@@ -7,6 +7,7 @@ offer a Bearer token (RFC 6750). Who has it may close addresses: it should be ma
 from __future__ import annotations
 
 import hmac
+from abc import ABC, abstractmethod
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,7 @@ SHORTEST = 24
 """Characters of a secret that nobody guesses: 96 bits in hexadecimal digits."""
 
 
-class SharedSecretWebhook:
+class SharedSecretWebhook(ABC):
     """The webhook of a mail API that signs nothing. Compares in constant time. Raises MailAPIError for a secret that is
     too short or cannot stand in an address."""
 
@@ -47,9 +48,9 @@ class SharedSecretWebhook:
         self.admit(arrival.headers)
         return Report(tuple(self.events(arrival.body, now)))
 
+    @abstractmethod
     def events(self, body: bytes, now: datetime) -> Iterable[MailEvent]:
         """What a body reports that came with the secret. Raises BadInput."""
-        raise NotImplementedError
 
 
 def _password(credentials: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from syndicate.errors import Refused
 from syndicate.mail.events.base import Arrival
-from syndicate.mail.events.shared_secret import SharedSecretWebhook
+from syndicate.mail.events.postmark import PostmarkWebhook
 from tests.mail.events.signing import SHARED, basic
 
 
@@ -23,7 +23,7 @@ from tests.mail.events.signing import SHARED, basic
     ],
 )
 def test_who_brings_the_secret_is_believed(headers: dict[str, str]) -> None:
-    SharedSecretWebhook(SHARED).admit(headers)
+    PostmarkWebhook(SHARED).admit(headers)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,6 @@ def test_who_brings_the_secret_is_believed(headers: dict[str, str]) -> None:
 )
 def test_anything_else_is_not(headers: dict[str, str]) -> None:
     with pytest.raises(Refused):
-        SharedSecretWebhook(SHARED).admit(headers)
+        PostmarkWebhook(SHARED).admit(headers)
     with pytest.raises(Refused):
-        SharedSecretWebhook(SHARED).take(Arrival(SHARED.encode(), headers), datetime(2026, 11, 20, tzinfo=UTC))
+        PostmarkWebhook(SHARED).take(Arrival(SHARED.encode(), headers), datetime(2026, 11, 20, tzinfo=UTC))
