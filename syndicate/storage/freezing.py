@@ -259,7 +259,9 @@ def is_accepted(
         carried = sa.and_(carried, batch.c.revision == revision)
     if is_current and unclaimed:
         carried = sa.or_(carried, batch.c.state.in_(unclaimed))
-    outcome = sa.exists().where(own.c.issue_id == recipient.c.issue_id, own.c.ordinal == recipient.c.ordinal)
+    theirs = sa.exists().where(own.c.issue_id == recipient.c.issue_id, own.c.ordinal == recipient.c.ordinal)
+    # Theirs, and not anybody's: it also stands inside of the look at their batch.
+    outcome = theirs.correlate(recipient)
     # Proven for this one person, while nobody knows of the others in their batch.
     proven: sa.ColumnElement[bool] = outcome.where(own.c.outcome == "accepted")
     if revision is not None:

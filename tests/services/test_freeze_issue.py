@@ -316,6 +316,23 @@ def test_sent_again_uncertain_refused_and_split_count_as_they_should(database: D
     assert left_out == {1, 3, 4, 5}
 
 
+def test_that_one_reader_surely_has_it_says_nothing_of_another(database: Database) -> None:
+    articles = make_newsroom(database)
+    add_readers(database, 4)
+    earlier = make_issue(database, articles, kind="manual", to=[address(1), address(2), address(3)])
+    assert freeze_it(database, earlier) == "sending"
+    batches, outcomes = tables.batches, tables.recipient_outcomes
+    with database.write() as connection:
+        connection.execute(sa.update(batches).where(batches.c.issue_id == earlier).values(state="refused"))
+        first = connection.execute(sa.select(batches.c.id).where(batches.c.issue_id == earlier, batches.c.first == 1))
+        row = {"issue_id": earlier, "ordinal": 1, "batch_id": first.scalar_one(), "outcome": "accepted", "at": NOW}
+        connection.execute(sa.insert(outcomes).values(why="a report shows it", **row))
+        connection.execute(sa.update(tables.issues).where(tables.issues.c.id == earlier).values(state="sent"))
+    daily = make_issue(database, articles, expected=4)
+    assert freeze_it(database, daily) == "sending"
+    assert [each.address for each in recipients(database, daily)] == [address(2), address(3), address(4)]
+
+
 def test_a_range_of_ones_own_after_a_change_of_cadence(database: Database) -> None:
     articles = make_newsroom(database, articles=6)
     add_readers(database, 6)
