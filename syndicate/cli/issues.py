@@ -316,16 +316,23 @@ def send(frame: Frame, issue: int, at: str | None) -> None:
     If it is interrupted, the same command or "syndicate run --once" goes on.
     """
     from syndicate.cli.sending import parse_time, send_now_or_later
+    from syndicate.core.issue import BEFORE_FREEZING
+    from syndicate.services.plan_send import plan_issue
     from syndicate.storage.issues import get_issue
 
     with frame.site.database.read() as connection:
         found = get_issue(connection, issue)
-    zone = frame.site.newsletter(found.newsletter).timezone
+    newsletter = frame.site.newsletter(found.newsletter)
+    send_at = parse_time(at, newsletter.timezone, now=frame.now) if at else None
     if found.state == "awaiting":
         raise Refused(f"Issue {issue} awaits approval.", cure=f"`syndicate issues approve {issue}` first.")
+    if send_at is not None and found.state in BEFORE_FREEZING:
+        plan = plan_issue(frame.site.database, newsletter, issue, at=send_at, now=frame.now)
+        if plan.effect.at_night:
+            frame.warn(plan.words)
     if not frame.confirm(f"Send issue {issue} to {counted(found.expected or 0, 'reader')}?"):
         raise Refused("Nothing was sent.")
-    send_now_or_later(frame, issue, at=parse_time(at, zone) if at else None)
+    send_now_or_later(frame, issue, at=send_at)
 
 
 @issues.command()

@@ -10,6 +10,8 @@ from syndicate.cli.frame import Frame, counted, site_command, split_values
 from syndicate.errors import BadInput, NothingToSend, Refused
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from syndicate.core.article import Article
     from syndicate.services.draft_issue import Sealed
     from syndicate.services.plan_send import Plan
@@ -38,7 +40,7 @@ def send(
 
     site = frame.site
     declared = site.newsletter(newsletter)
-    send_at = parse_time(at, declared.timezone) if at else None
+    send_at = parse_time(at, declared.timezone, now=frame.now) if at else None
     site.sync(frame.now)
     try:
         sealed = draft_manual_issue(
@@ -61,7 +63,7 @@ def send(
     issue = sealed.issue
     if issue.state == "awaiting":
         earlier = sent_lately(site.database, issue, frame.now)
-        _show(frame, sealed)
+        _show(frame, sealed, send_at or frame.now)
         if earlier is not None:
             frame.warn(f"The same went out as issue {earlier.id} within the last day; who got it then is left out now.")
         if not issue.expected:
@@ -111,7 +113,7 @@ def _addresses(frame: Frame, newsletter: str, to: tuple[str, ...]) -> list[str]:
     return list(addresses)
 
 
-def _show(frame: Frame, sealed: Sealed) -> None:
+def _show(frame: Frame, sealed: Sealed, at: datetime) -> None:
     from syndicate.core.preflight import preflight
     from syndicate.storage.issues import get_variants
 
@@ -121,7 +123,7 @@ def _show(frame: Frame, sealed: Sealed) -> None:
     frame.say(f"Issue {issue.id} of {issue.newsletter}: {variant.subject}")
     for article in sealed.articles:
         frame.say(f"  · {article.content.title}")
-    plan = _plan(frame, issue.id)
+    plan = _plan(frame, issue.id, at)
     frame.say(f"To {counted(plan.reach.readers, 'reader')}.")
     if plan.reach.have_all:
         frame.say(f"  {counted(plan.reach.have_all, 'reader')} left out: they already got what it carries.")
@@ -133,18 +135,18 @@ def _show(frame: Frame, sealed: Sealed) -> None:
         frame.warn(f"{finding.level}: {finding.text}")
 
 
-def _plan(frame: Frame, issue_id: int) -> Plan:
+def _plan(frame: Frame, issue_id: int, at: datetime) -> Plan:
     from syndicate.services.plan_send import plan_issue
     from syndicate.storage.issues import get_issue
 
     site = frame.site
     with site.database.read() as connection:
         newsletter = site.newsletter(get_issue(connection, issue_id).newsletter)
-    return plan_issue(site.database, newsletter, issue_id, at=frame.now, now=frame.now)
+    return plan_issue(site.database, newsletter, issue_id, at=at, now=frame.now)
 
 
 def _why_nobody(frame: Frame, sealed: Sealed, title: str, named: bool) -> str:
-    if have := _plan(frame, sealed.issue.id).reach.have_all:
+    if have := _plan(frame, sealed.issue.id, frame.now).reach.have_all:
         return f"all {have:,} already got what it carries"
     return f"{title} has no active reader{' among these' if named else ''}"
 

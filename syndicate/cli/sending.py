@@ -26,13 +26,19 @@ class Stopped(SyndicateError):
     try_again = True
 
 
-def parse_time(text: str, zone: str) -> datetime:
-    """An instant from `2026-01-31T07:00` (wall time in `zone`) or with an offset of its own. Raises UsageError."""
+def parse_time(text: str, zone: str, *, now: datetime) -> datetime:
+    """An instant to come, from `2026-01-31T07:00` (wall time in `zone`) or with an offset of its own. Raises
+    UsageError."""
+    from syndicate.core.send_effect import is_past
+
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(f"--at {text!r} is not a time.", cure="Write it as 2026-01-31T07:00.") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    at = (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    if is_past(at, now):
+        raise UsageError(f"--at {text} is past.", cure="Name a time that is to come, or leave --at out to send it now.")
+    return at
 
 
 def send_now_or_later(frame: Frame, issue_id: int, *, at: datetime | None) -> None:

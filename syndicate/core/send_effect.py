@@ -1,4 +1,5 @@
-"""What sending at a moment means for readers: what their clocks show then, and when would be a better time."""
+"""What sending at a moment means for readers: whether it is still to come, what their clocks show then, and when would
+be a better time."""
 
 from __future__ import annotations
 
@@ -9,6 +10,9 @@ from zoneinfo import ZoneInfo
 
 NIGHT_BEGINS, MORNING = time(22, 0), time(6, 30)
 """Between these, by their own clocks, people are not to be woken without an editor having seen it."""
+
+STILL_NOW = timedelta(minutes=1)
+"""A time so lately past is that of the minute in which somebody chose it."""
 
 _ENOUGH = 0.1
 """A moment at which at most this share has night is a good one."""
@@ -46,6 +50,16 @@ class SendEffect:
         """Readers whose night it is."""
         return sum(each.people for each in self.hours if each.is_night)
 
+    @property
+    def wakes_many(self) -> bool:
+        """Whether more have night than a good moment allows."""
+        return self.at_night > self.people * _ENOUGH
+
+
+def is_past(at: datetime, now: datetime) -> bool:
+    """Whether nothing can be set for `at` any more."""
+    return at < now - STILL_NOW
+
 
 def send_effect(zones: Mapping[str, int], at: datetime, default_zone: str) -> SendEffect:
     """From how many readers have which time zone ("" and what is no zone: the default)."""
@@ -66,8 +80,9 @@ def send_effect(zones: Mapping[str, int], at: datetime, default_zone: str) -> Se
     return SendEffect(at, hours, better)
 
 
-def in_words(effect: SendEffect, zone: str) -> str:
-    """One sentence for the editor, whose own clock is in `zone`."""
+def in_words(effect: SendEffect, zone: str, *, chosen: bool = False) -> str:
+    """One sentence for the editor, whose own clock is in `zone`; `chosen` when the moment is not now but one that they
+    named."""
     if not effect.people:
         return "Nobody would get it."
     first = effect.hours[0]
@@ -85,7 +100,7 @@ def in_words(effect: SendEffect, zone: str) -> str:
         return f"{told[0].upper()}{told[1:]}."
     better = effect.better.astimezone(ZoneInfo(zone))
     day = "" if better.date() == effect.at.astimezone(ZoneInfo(zone)).date() else f" on {better:%A}"
-    return f"{told[0].upper()}{told[1:]}: now, or at {better:%H:%M}{day}?"
+    return f"{told[0].upper()}{told[1:]}: {'then' if chosen else 'now'}, or at {better:%H:%M}{day}?"
 
 
 def _hours(zones: Mapping[str, int], at: datetime) -> tuple[Hour, ...]:

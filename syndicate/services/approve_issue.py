@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from syndicate.core.issue import Issue
+from syndicate.core.send_effect import is_past
 from syndicate.errors import Refused
 from syndicate.storage.approvals import keep_approved
 from syndicate.storage.audit import record
@@ -75,14 +76,16 @@ def _approve_revision(connection: Connection, issue: Issue, *, now: datetime, ac
 
 def schedule(database: Database, issue_id: int, *, send_at: datetime, now: datetime, actor: str) -> Issue:
     """Commits the decision to send at that instant (now or later). An issue already under way or finished is returned
-    as it is. Raises Refused for one not approved, or whose articles are no longer all released (it is then back in
-    draft)."""
+    as it is. Raises Refused for a time that is past, for an issue not approved, and for one whose articles are no
+    longer all released (it is then back in draft)."""
     with database.write() as connection:
         issue = get_issue(connection, issue_id, lock=True)
         if issue.state in ("freezing", "sending", "sent"):
             return issue
         if issue.state == "scheduled" and issue.send_at == send_at:
             return issue
+        if is_past(send_at, now):
+            raise Refused(f"{send_at:%Y-%m-%d %H:%M} UTC is past.", cure="Name a time that is to come.")
         if issue.state == "scheduled":
             move_issue(connection, issue, "approved")
             issue = get_issue(connection, issue_id)

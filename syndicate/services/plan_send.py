@@ -77,5 +77,5 @@ def _plan(
         pending=left_out.get("pending", 0),
         not_readers=tuple(strangers),
         effect=effect,
-        words=in_words(effect, newsletter.timezone),
+        words=in_words(effect, newsletter.timezone, chosen=at > now),
     )

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from syndicate.core.issue import Issue
 from syndicate.core.request import SAME_AGAIN, TYPE_THE_NUMBER_OVER, is_the_number
+from syndicate.core.send_effect import is_past
 from syndicate.errors import Refused
 from syndicate.storage.approvals import keep_approved
 from syndicate.storage.audit import record
@@ -38,7 +39,7 @@ def send_soon(
 
     `typed` is the number of readers as the editor typed it, asked for above TYPE_THE_NUMBER_OVER; `again` says that the
     editor knows of the same send within the last day. Raises Refused when the content or the count is another by now,
-    when nobody would get it, and when one of the two answers is missing."""
+    when the time is past, when nobody would get it, and when one of the two answers is missing."""
     with database.read() as connection:
         # Counting a million takes a second: no other writer waits for it.
         issue = get_issue(connection, issue_id)
@@ -56,6 +57,8 @@ def send_soon(
             return issue
         if issue.state not in ("awaiting", "approved", "scheduled"):
             raise Refused(f"Issue {issue_id} is {issue.state}{f': {issue.why}' if issue.why else ''}.")
+        if send_at is not None and is_past(send_at, now):
+            raise Refused("That time is past.", cure="Choose one that is to come, or leave it empty to send it now.")
         _ask(issue, readers, typed, earlier, again)
         if held := not_released(connection, issue_id):
             take_back_if_held(connection, issue)

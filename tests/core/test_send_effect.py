@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicate.core.send_effect import in_words, send_effect
+from syndicate.core.send_effect import in_words, is_past, send_effect
 
 NIGHT = datetime(2026, 11, 20, 3, 12, tzinfo=UTC)
 ZONES = ["", "Europe/Lisbon", "America/New_York", "Asia/Tokyo", "Asia/Kolkata", "Pacific/Auckland", "Nowhere/At_All"]
@@ -19,6 +20,24 @@ def test_the_question_is_asked_in_readers_own_time() -> None:
     assert effect.at_night == 61_000
     assert in_words(effect, "Europe/Lisbon") == "03:12 at night for 61,000 of 80,000: now, or at 06:30?"
     assert effect.better == datetime(2026, 11, 20, 6, 30, tzinfo=UTC)
+
+
+def test_a_moment_that_was_chosen_is_not_called_now() -> None:
+    effect = send_effect({"": 5}, NIGHT, "Europe/Lisbon")
+    assert in_words(effect, "Europe/Lisbon", chosen=True) == "03:12 at night for 5 of 5: then, or at 06:30?"
+
+
+MANY = [({"": 9, "Asia/Tokyo": 1}, True), ({"Asia/Tokyo": 9, "": 1}, False), ({}, False)]
+
+
+@pytest.mark.parametrize(("zones", "many"), MANY)
+def test_many_are_more_than_a_tenth(zones: dict[str, int], many: bool) -> None:
+    assert send_effect(zones, NIGHT, "Europe/Lisbon").wakes_many is many
+
+
+@pytest.mark.parametrize(("seconds", "past"), [(-3600, False), (0, False), (60, False), (61, True), (10**8, True)])
+def test_a_time_is_past_when_its_minute_is_over(seconds: int, past: bool) -> None:
+    assert is_past(NIGHT - timedelta(seconds=seconds), NIGHT) is past
 
 
 def test_by_day_there_is_nothing_to_ask() -> None:

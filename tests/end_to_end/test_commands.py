@@ -203,6 +203,8 @@ def test_the_site_is_named_before_or_after_the_verb_or_is_this_folder(site: Site
         ("send evening", 1, r"No newsletter is called 'evening'\. Known: morning"),
         ("send morning --articles nothing --yes", 1, r"No article is called 'nothing'"),
         ("send morning --at yesterday --yes", 2, r"'yesterday' is not a time\. Write it as 2026-01-31T07:00"),
+        ("send morning --at 2020-01-01T07:00 --yes", 2, r"--at 2020-01-01T07:00 is past"),
+        ("issues send 1 --at 2020-01-01T07:00 --yes", 2, r"--at 2020-01-01T07:00 is past"),
         ("send morning", 1, r"add --yes.*\n.*Nothing was sent"),
         ("issues show 99", 1, r"no issue 99\. `syndicate issues list`"),
         ("issues show first", 2, r"not a valid integer"),

@@ -112,7 +112,7 @@ def approve_and_correct_a_typo(page: Page) -> None:
 
 def send_and_stop_half_way(room: Newsroom, page: Page) -> str:
     room.valve.let(READERS // 4)
-    press(page, "Send in 10 seconds")
+    press(page, "Send in 10 seconds, or at that time")
     page.get_by_role("heading", name=COUNTING).wait_for()
     assert page.get_by_role("button", name="Stop", exact=True).is_enabled()
     number = page.url.rpartition("/")[2].partition("#")[0].partition("?")[0]
@@ -174,7 +174,7 @@ def cancel_another_half_way(room: Newsroom, page: Page) -> None:
     press(page, "Compose it and look")
     page.get_by_role("heading", name="Story number 4", level=1).wait_for()
     room.valve.let(READERS // 4)
-    press(page, "Send in 10 seconds")
+    press(page, "Send in 10 seconds, or at that time")
     wait_for_figure(page, "accepted", READERS // 4)
     page.get_by_text("End it…").click()
     press(page, "End it")

@@ -53,14 +53,14 @@ def test_one_issue_and_one_send_whoever_clicks_where(chromium: Browser, tmp_path
         tab.get_by_label("Preheader").fill("Nobody changes a page in which somebody types")
         grace.get_by_label("Preheader").fill("Nor this one")
         room.valve.let(0)
-        sandy.get_by_role("button", name="Send in 10 seconds").dblclick()
+        sandy.get_by_role("button", name="Send in 10 seconds, or at that time").dblclick()
         sandy.get_by_role("heading", name=COUNTING).wait_for()
         for late in (tab, grace):
-            press(late, "Send in 10 seconds")
+            press(late, "Send in 10 seconds, or at that time")
             late.get_by_role("heading", name=COUNTING).wait_for()
         sandy.go_back()
         sandy.get_by_role("heading", name=COUNTING).wait_for()
-        assert not sandy.get_by_role("button", name="Send in 10 seconds").is_visible()
+        assert not sandy.get_by_role("button", name="Send in 10 seconds, or at that time").is_visible()
 
         room.valve.open()
         for page in (sandy, grace, tab):

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from syndicate.core.issue import Audience, Issue
 from syndicate.core.request import is_the_number
 from syndicate.errors import Refused
+from syndicate.services.approve_issue import approve, schedule
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.draft_issue import draft_manual_issue
 from syndicate.services.plan_send import plan_issue, plan_send
@@ -148,6 +149,22 @@ def test_at_a_time_it_waits_and_may_be_moved(newsroom: Database, now: datetime) 
     assert found.send_at == later
     sooner = send_soon(newsroom, issue.id, seal=issue.seal or "", now=now, actor="ada")
     assert sooner.send_at == now + COUNTDOWN
+
+
+def test_a_time_that_is_past_sets_nothing_going(newsroom: Database, now: datetime) -> None:
+    issue = by_hand(newsroom, now)
+    seal = issue.seal or ""
+    for past in (now - timedelta(minutes=2), now - timedelta(days=2_000)):
+        with pytest.raises(Refused, match="That time is past"):
+            send_soon(newsroom, issue.id, seal=seal, send_at=past, now=now, actor="ada")
+    approve(newsroom, issue.id, now=now, actor="ada")
+    with pytest.raises(Refused, match="UTC is past"):
+        schedule(newsroom, issue.id, send_at=now - timedelta(minutes=2), now=now, actor="ada")
+    with newsroom.read() as connection:
+        assert get_issue(connection, issue.id).state == "approved"
+    # The minute in which it was chosen is not over yet.
+    just_now = now - timedelta(seconds=50)
+    assert send_soon(newsroom, issue.id, seal=seal, send_at=just_now, now=now, actor="ada").send_at == now + COUNTDOWN
 
 
 def test_stop_after_the_start_pauses(database: Database) -> None:

@@ -37,6 +37,11 @@ def drafted(newsroom: WebSite) -> int:
     return issue.id
 
 
+def state_of(newsroom: WebSite, number: int) -> str:
+    with newsroom.site.database.read() as connection:
+        return get_issue(connection, number).state
+
+
 def seal_of(page: str) -> str:
     found = re.search(r'name="seal" value="([0-9a-f]{64})"', page)
     assert found
@@ -140,6 +145,54 @@ def test_at_another_time_and_cancelled(newsroom: WebSite) -> None:
     assert "Set for" in shown
     assert "Cancelled" in sender.submit(at, f"{at}/cancel").text
     assert sender.submit("/console/issues", f"{at}/resume").status_code == 409
+
+
+def test_a_time_in_the_past_is_refused_where_it_was_typed(newsroom: WebSite) -> None:
+    number = drafted(newsroom)
+    at = f"/console/issues/{number}"
+    sender = newsroom.client("sender")
+    refused = sender.submit(at, f"{at}/send", seal=seal_of(sender.get(at).text), at="2020-01-01T07:00")
+    assert refused.status_code == 409
+    assert "That time is past." in refused.text and 'value="2020-01-01T07:00"' in refused.text
+    assert state_of(newsroom, number) == "awaiting"
+
+
+def test_a_night_that_was_chosen_is_asked_about_once(newsroom: WebSite) -> None:
+    number = drafted(newsroom)
+    at = f"/console/issues/{number}"
+    sender = newsroom.client("sender")
+    seal = seal_of(sender.get(at).text)
+    first, second = ((newsroom.now + timedelta(days=days)).strftime("%Y-%m-%dT03:00") for days in (2, 3))
+    asked = sender.submit(at, f"{at}/send", seal=seal, at=first)
+    assert asked.status_code == 409
+    assert "03:00 at night for 2 of 2: then, or at 06:30?" in asked.text
+    assert f'name="hour" value="{first}"' in asked.text
+    # Who was asked about one night has not agreed to another.
+    assert sender.submit(at, f"{at}/send", seal=seal, at=second, hour=first).status_code == 409
+    assert state_of(newsroom, number) == "awaiting"
+    assert "Set for" in sender.submit(at, f"{at}/send", seal=seal, at=second, hour=second).text
+    assert state_of(newsroom, number) == "scheduled"
+
+
+def test_what_does_not_fit_stays_as_it_was_typed(newsroom: WebSite) -> None:
+    number = drafted(newsroom)
+    at = f"/console/issues/{number}"
+    editor, sender = newsroom.client("editor"), newsroom.client("sender")
+    seal = seal_of(editor.get(at).text)
+    typed = {"subject": "Ours <all>", "intro": "Good morning.", "links": "no address here", "sponsor": "Quay Bakery"}
+    for faulty in ({}, {"links": "", "sponsor": "", "sponsor_text": "Nobody's words"}):
+        back = editor.submit(at, f"{at}/edit", seal=seal, **{**typed, **faulty})
+        assert back.status_code == 422
+        assert 'value="Ours &lt;all&gt;"' in back.text and "\nGood morning.</textarea>" in back.text
+        assert 'href="#words"' in back.text and 'role="alert"' in back.text
+        # The page is no longer at an address that can be asked for: nothing asks for it by itself.
+        assert "data-live" not in back.text and "http-equiv" not in back.text
+    assert "no address here" in editor.submit(at, f"{at}/edit", seal=seal, **typed).text
+    with newsroom.site.database.write() as connection:
+        connection.execute(sa.update(tables.subscriptions).values(status="left"))
+    nobody = sender.submit(at, f"{at}/send", seal=seal, at="2099-01-01T07:00")
+    assert (nobody.status_code, 'value="2099-01-01T07:00"' in nobody.text) == (409, True)
+    assert f"Nobody would get issue {number}." in nobody.text and 'href="#send"' in nobody.text
 
 
 def test_the_mail_is_seen_as_its_readers_get_it(newsroom: WebSite) -> None:

@@ -9,18 +9,21 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Form, Request, Response
 
 from syndicate.core.edits import Change, EditorLink, Sponsor
-from syndicate.errors import BadInput, NothingToSend
+from syndicate.core.send_effect import is_past
+from syndicate.errors import BadInput, NothingToSend, Refused
 from syndicate.services.approve_issue import approve
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.draft_issue import draft_cadence_issue
 from syndicate.services.edit_issue import edit, recompose
 from syndicate.services.pause_issue import resume
+from syndicate.services.plan_send import plan_issue
 from syndicate.services.resolve_issue import resolve
 from syndicate.services.send_soon import send_soon, stop
 from syndicate.site import Site
 from syndicate.storage.issues import get_issue
-from syndicate.web.console.issues import Number
+from syndicate.web.console.issues import Number, show_desk
 from syndicate.web.pages import done, many
+from syndicate.web.problems import status_of
 from syndicate.web.security.signed_in import Editor, Sender
 
 router = APIRouter()
@@ -57,15 +60,25 @@ def change_words(
     sponsor_url: Short = "",
     sponsor_text: Words = "",
 ) -> Response:
-    """The words around the articles. Any approval is void."""
-    change = Change(
-        subject=subject.strip(),
-        preheader=preheader.strip(),
-        intro=intro.strip(),
-        links=tuple(_link(line) for line in links.splitlines() if line.strip()),
-        sponsor=Sponsor(sponsor.strip(), sponsor_url.strip(), sponsor_text.strip()),
-    )
-    return _edited(request, user.name, number, change, seal, "It is composed anew.")
+    """The words around the articles. Any approval is void. What does not fit is shown as it was typed."""
+    given = {"subject": subject, "preheader": preheader, "intro": intro, "links": links}
+    given |= {"sponsor": sponsor, "sponsor_url": sponsor_url, "sponsor_text": sponsor_text}
+    where = "links"
+    try:
+        read = tuple(_link(line) for line in links.splitlines() if line.strip())
+        where = "words"
+        change = Change(
+            subject=subject.strip(),
+            preheader=preheader.strip(),
+            intro=intro.strip(),
+            links=read,
+            sponsor=Sponsor(sponsor.strip(), sponsor_url.strip(), sponsor_text.strip()),
+        )
+        return _edited(request, user.name, number, change, seal, "It is composed anew.")
+    except (BadInput, Refused) as error:
+        return show_desk(
+            request, user, number, status=status_of(error), given=given, faults={where: str(error)}
+        )
 
 
 @router.post("/console/issues/{number}/articles")
@@ -113,22 +126,41 @@ def send(
     at: Short = "",
     typed: Short = "",
     again: Short = "",
+    hour: Short = "",
 ) -> Response:
-    """In ten seconds, or at a time of the newsletter's zone; asked twice it is one send."""
+    """In ten seconds, or at a time of the newsletter's zone; asked twice it is one send. A time that wakes many is
+    asked about once: `hour` is the one that was agreed to. What does not fit is shown as it was typed."""
     site: Site = request.app.state.site
     with site.database.read() as connection:
-        zone = site.newsletter(get_issue(connection, number).newsletter).timezone
+        issue = get_issue(connection, number)
+    newsletter, now = site.newsletter(issue.newsletter), _now(request)
+    given = {"at": at, "typed": typed, "again": again}
     digits = typed.replace(",", "").replace(" ", "").strip()
-    send_soon(
-        site.database,
-        number,
-        seal=seal,
-        typed=int(digits) if digits.isascii() and digits.isdigit() else None,
-        send_at=_moment(at, zone) if at.strip() else None,
-        again=bool(again),
-        now=_now(request),
-        actor=user.name,
-    )
+    where = "at"
+    try:
+        send_at = _moment(at, newsletter.timezone) if at.strip() else None
+        if send_at is not None and at != hour and issue.state in ("awaiting", "approved") and not is_past(send_at, now):
+            plan = plan_issue(site.database, newsletter, number, at=send_at, now=now)
+            if plan.effect.wakes_many:
+                fault = f"{plan.words} Press the button once more if it is to be so."
+                return show_desk(
+                    request, user, number, status=409, given={**given, "hour": at}, faults={where: fault}
+                )
+        where = "send"
+        send_soon(
+            site.database,
+            number,
+            seal=seal,
+            typed=int(digits) if digits.isascii() and digits.isdigit() else None,
+            send_at=send_at,
+            again=bool(again),
+            now=now,
+            actor=user.name,
+        )
+    except (BadInput, Refused) as error:
+        return show_desk(
+            request, user, number, status=status_of(error), given=given, faults={where: str(error)}
+        )
     return _back(request, number, "")
 
 

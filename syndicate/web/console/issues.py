@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal, get_args
 
@@ -75,6 +76,22 @@ def desk(
     request: Request, user: Editor, number: Number, seen: Annotated[Seen, Query()] = "phone", scheme: InScheme = "light"
 ) -> Response:
     """One issue with everything that can be done about it, its mail `seen` in that way."""
+    return show_desk(request, user, number, seen=seen, scheme=scheme)
+
+
+def show_desk(
+    request: Request,
+    user: Editor,
+    number: int,
+    *,
+    seen: Seen = "phone",
+    scheme: Scheme = "light",
+    status: int = 200,
+    given: Mapping[str, str] | None = None,
+    faults: Mapping[str, str] | None = None,
+) -> Response:
+    """The desk. With `faults`, by field or by the card ("words", "send") that they are in: as somebody left it who has
+    to mend what they typed, `given` in its fields."""
     site: Site = request.app.state.site
     now: datetime = request.app.state.clock()
     when = words_for(site.publication.timezone, now)
@@ -94,6 +111,10 @@ def desk(
     return page(
         request,
         "web/console/issue.html",
+        status=status,
+        here=f"/console/issues/{number}",
+        given={**_as_it_is(issue), **(given or {})},
+        faults=faults or {},
         issue=issue,
         subject=subject,
         newsletter=site.newsletter(issue.newsletter),
@@ -117,7 +138,6 @@ def desk(
         moves=issue.state in MOVING or stands.seconds is not None,
         type_number=TYPE_THE_NUMBER_OVER,
         zone=site.newsletter(issue.newsletter).timezone,
-        links_text="\n".join(f"{each.title} {each.url}" for each in issue.edits.links),
     )
 
 
@@ -165,6 +185,20 @@ def _plan(site: Site, issue: Issue, now: datetime) -> Plan | None:
         return plan_issue(site.database, site.newsletter(issue.newsletter), issue.id, at=issue.send_at or now, now=now)
     except NothingToSend:
         return None
+
+
+def _as_it_is(issue: Issue) -> dict[str, str]:
+    """What stands in the fields of its desk before anybody types."""
+    links, sponsor = issue.edits.links, issue.edits.sponsor
+    return {
+        "subject": issue.subject,
+        "preheader": issue.preheader,
+        "intro": issue.intro,
+        "links": "\n".join(f"{each.title} {each.url}" for each in links),
+        "sponsor": sponsor.name if sponsor else "",
+        "sponsor_url": sponsor.url if sponsor else "",
+        "sponsor_text": sponsor.text if sponsor else "",
+    }
 
 
 def _missed(connection: Connection, site: Site, issue: Issue, now: datetime) -> list[Missed]:
