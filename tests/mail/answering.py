@@ -1,8 +1,10 @@
-"""One answer to one post: what an adapter makes of it."""
+"""One answer to one post, or to each look into the record: what an adapter makes of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -47,3 +49,29 @@ def told(
         answer = api.post(sent, key="k", count=count)
         thread.join()
     return answer
+
+
+@contextmanager
+def showing(record: Callable[[str], tuple[int, Any]]) -> Iterator[str]:
+    """The address of a record: to a GET of a path and query it answers with that status and JSON."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, said = record(self.path)
+            body = json.dumps(said).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,7 +15,7 @@ from jsonschema import Draft202012Validator
 from syndicate.errors import BadInput
 from syndicate.mail import open_mail_api
 from syndicate.mail.base import Connection, MailAPI
-from tests.mail.answering import told
+from tests.mail.answering import showing, told
 from tests.mail.samples import message, specification
 from tests.mail_api_server import MailApiServer, Plan, read_journal
 
@@ -98,8 +99,63 @@ def test_what_was_taken_without_an_answer_is_found_in_the_record(
 def test_what_was_not_taken_is_not_in_the_record(api: MailAPI, server: MailApiServer, kind: str) -> None:
     server.plan = Plan.parse([f"1:{kind}"])
     assert api.post(api.build([message()]), key="", count=1).verdict == "uncertain"
+    assert api.lookup([message().message_id]) is None, "nothing has shown that the record works"
+    assert api.post(api.build([message(2)]), key="", count=1).verdict == "accepted"
     assert api.lookup([message().message_id]) == frozenset()
     assert api.lookup([]) == frozenset()
+
+
+def test_another_stream_proves_nothing(server: MailApiServer) -> None:
+    digests = open_mail_api("postmark", Connection(server.url, "right", 5.0, stream="digests"))
+    others = open_mail_api("postmark", Connection(server.url, "right", 5.0, stream="outbound"))
+    for api, number in ((others, 1), (others, 2), (digests, 3)):
+        api.post(api.build([message(number)]), key="", count=1)
+    assert others.lookup([message(2).message_id]) == frozenset([message(2).message_id])
+    assert digests.lookup([message(3).message_id]) == frozenset([message(3).message_id])
+    assert digests.lookup([message(9).message_id]) == frozenset()
+    empty = open_mail_api("postmark", Connection(server.url, "right", 5.0))
+    assert empty.lookup([message(1).message_id]) is None
+
+
+SHOWN: dict[str, Any] = {"MessageStream": "broadcast", "Metadata": {"syndicate-request": "1" * 32}}
+
+
+@pytest.mark.parametrize(
+    ("last", "searched"),
+    [
+        ([], []),
+        ([{**SHOWN, "Metadata": {}}], []),
+        ([{**SHOWN, "Metadata": {"of": "somebody else"}}], []),
+        ([{"MessageStream": "broadcast"}], []),
+        ([{**SHOWN, "MessageStream": "outbound"}], [SHOWN]),
+        ([SHOWN], []),
+        ([SHOWN], None),
+        ([SHOWN], [{**SHOWN, "Metadata": {"syndicate-request": "2" * 32}}]),
+        (None, []),
+        ("none", []),
+    ],
+)
+def test_a_record_that_does_not_show_what_it_has_proves_nothing(last: Any, searched: Any) -> None:
+    """It finds nothing under the tag of the request; `last` are the newest, `searched` what is found by their tag."""
+
+    def record(path: str) -> tuple[int, Any]:
+        asked = parse_qs(urlsplit(path).query)
+        tag = asked.get("metadata_syndicate-request", [""])[0]
+        found = last if not tag else searched if tag == "1" * 32 else []
+        return (200, {"Messages": found}) if found is not None else (500, {})
+
+    with showing(record) as url:
+        assert open_mail_api("postmark", Connection(url, "right", 5.0)).lookup([message().message_id]) is None
+
+
+def test_a_record_that_shows_what_it_has_proves_that_the_others_were_not_taken() -> None:
+    def record(path: str) -> tuple[int, Any]:
+        asked = parse_qs(urlsplit(path).query)
+        tag = asked.get("metadata_syndicate-request", ["1" * 32])[0]
+        return 200, {"Messages": [SHOWN] if (tag, asked["status"]) == ("1" * 32, ["sent"]) else []}
+
+    with showing(record) as url:
+        assert open_mail_api("postmark", Connection(url, "right", 5.0)).lookup([message().message_id]) == frozenset()
 
 
 def test_the_record_tells_one_request_from_another_and_who_was_refused(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ class Taken:
     text: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     """As the recipient gets them, names in lower case."""
+    stream: str = ""
+    """The kind of mails it is among, where the vendor keeps a record for each kind."""
 
 
 class Refusal(Exception):

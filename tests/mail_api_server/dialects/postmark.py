@@ -15,7 +15,8 @@ INACTIVE = "You tried to send to recipients that have all been marked as inactiv
 
 class PostmarkDialect(Dialect):
     """The vendor's swagger 1.0.0 and its pages on batches, error codes, metadata and message search: 1 to 500 messages,
-    each with a result of its own inside the 200; no keys; a record that is searched by one metadata field."""
+    each with a result of its own inside the 200; no keys; a record for each stream that is searched by one
+    metadata field."""
 
     path = "/email/batch"
     invalid_status = 422
@@ -64,7 +65,8 @@ class PostmarkDialect(Dialect):
             raise Refusal(self.error(422, "validation_error", "Invalid header"))
         message_id = headers.get("message-id", "") if headers.get("x-pm-keepid") == "true" else ""
         html, text = message.get("HtmlBody", ""), message.get("TextBody", "")
-        return Taken(to, message_id, message.get("Subject", ""), metadata, html, text, headers)
+        stream = message.get("MessageStream", "outbound")
+        return Taken(to, message_id, message.get("Subject", ""), metadata, html, text, headers, stream)
 
     def success(self, ids: Sequence[str | None]) -> Reply:
         taken = {"SubmittedAt": "2026-11-20T07:00:00.0000000-05:00", "ErrorCode": 0, "Message": "OK"}
@@ -75,19 +77,29 @@ class PostmarkDialect(Dialect):
         return Reply.of_json(status, {"ErrorCode": self.CODES.get(name, status), "Message": message}, **headers)
 
     def look(self, path: str, query: str, headers: Mapping[str, str], taken: Sequence[tuple[str, Taken]]) -> Reply:
-        """`/messages/outbound`: `count` and `offset` are required and end at 10,000; one `metadata_…` field."""
+        """`/messages/outbound`: `count` and `offset` are required and end at 10,000; one `metadata_…` field; the stream
+        `outbound` and what is sent, unless said. Every third message stays queued."""
         if path != "/messages/outbound":
             return super().look(path, query, headers, taken)
         if not headers.get("X-Postmark-Server-Token"):
             return self.error(401, "missing_api_key", "No token")
         asked = {name: values[0] for name, values in parse_qs(query).items()}
         count, offset = int(asked.pop("count")), int(asked.pop("offset"))
+        stream, status = asked.pop("messagestream", "outbound"), asked.pop("status", "sent")
         wanted = {name.removeprefix("metadata_"): value for name, value in asked.items()}
         if not 1 <= count <= 500 or offset + count > 10_000 or len(wanted) > 1:
             return self.error(422, "validation_error", "count, offset or too many metadata fields")
+        statuses = ["Sent" if place % 3 else "Queued" for place in range(len(taken))]
         found = [
-            {"MessageID": id_, "Recipients": [one.to], "Status": "Sent", "Metadata": one.labels}
-            for id_, one in reversed(taken)
+            {
+                "MessageID": id_,
+                "MessageStream": one.stream,
+                "Recipients": [one.to],
+                "Status": now,
+                "Metadata": one.labels,
+            }
+            for now, (id_, one) in reversed([*zip(statuses, taken, strict=True)])
+            if one.stream == stream and now.lower() == status
             if all(one.labels.get(name) == value for name, value in wanted.items())
         ]
         return Reply.of_json(200, {"TotalCount": len(found), "Messages": found[offset : offset + count]})
