@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from syndicate.core.books import Books
 from syndicate.core.issue import Issue, State
+from syndicate.core.lease import Lease
 from syndicate.core.standby import Post, who_posts
 from syndicate.process.guard import require_ready
 from syndicate.services.deliver_issue import Delivery, deliver
@@ -33,9 +34,9 @@ LEASE_SECONDS = 120.0
 """How long a claim holds without news, at least: always longer than the mail API's deadline for one request."""
 
 
-def lease_seconds(deadline_seconds: float) -> float:
-    """How long a claim holds where one request may take `deadline_seconds`."""
-    return max(LEASE_SECONDS, 2 * deadline_seconds)
+def lease_of(deadline_seconds: float) -> Lease:
+    """The lease of a claim where one request may take `deadline_seconds`."""
+    return Lease(max(LEASE_SECONDS, 2 * deadline_seconds), deadline_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,7 @@ def deliver_issue(
         instance=site.instance,
         directory=site.directory,
         limits=site.mail.limits,
-        deadline_seconds=site.mail.deadline_seconds,
-        lease_seconds=lease_seconds(site.mail.deadline_seconds),
+        lease=lease_of(site.mail.deadline_seconds),
     )
     require_ready(site, mail_api, clock(), issue_id)
     with worker_lock(database, site.directory, role, clock()) as worker:

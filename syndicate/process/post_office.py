@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from syndicate.errors import MailAPIError
 from syndicate.process.attendance import Attendance
+from syndicate.process.delivering import lease_of
 from syndicate.process.guard import require_ready
 from syndicate.process.log import Log
 from syndicate.process.loops import Loops
@@ -75,7 +76,8 @@ class Letters:
                 site.sender,
                 site.publication,
                 worker,
-                now=datetime.now(UTC),
+                clock=lambda: datetime.now(UTC),
+                lease=lease_of(site.mail.deadline_seconds),
                 stopping=self._loops.stop.is_set,
             )
             counts = {

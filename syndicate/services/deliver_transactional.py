@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from syndicate.core import headers
 from syndicate.core.address import address_hash, normalise
 from syndicate.core.batch import MOST_ATTEMPTS, Step, Unresolved, after_answer, after_lookup, may_replay, way_on
-from syndicate.core.message import Message
+from syndicate.core.lease import Lease
+from syndicate.core.message import Answer, Message
 from syndicate.core.publication import Publication, Sender
 from syndicate.core.reader_steps import is_closed
 from syndicate.core.retry import wait_seconds
@@ -33,9 +34,6 @@ from syndicate.storage.transactional_ledger import (
     settle_mail,
 )
 from syndicate.storage.workers import Life, Worker, lives_of
-
-LEASE = timedelta(seconds=120)
-"""A claim older than that has no owner that may still be posting: no request lasts so long."""
 
 
 @dataclass(slots=True)
@@ -56,18 +54,20 @@ def deliver_transactional(
     publication: Publication,
     worker: Worker,
     *,
-    now: datetime,
+    clock: Callable[[], datetime],
+    lease: Lease | None = None,
     limit: int = 50,
     stopping: Callable[[], bool] = lambda: False,
     rng: random.Random | None = None,
 ) -> Delivered:
     """Posts up to `limit` mails that are due, one after the other; call it again for the rest. Leases and pauses are
-    counted in the database's own time; `now` is not needed for them and only says when the pass began. A mail to an
-    address that is suppressed, for another reason than that its reader left everything, is refused and never posted."""
-    run = _Run(database, mail_api, sender, publication, worker, rng or random.Random())
+    counted in the database's own time; by `clock`, this machine's, a worker finds out that it has slept between a claim
+    and its post. A mail to an address that is suppressed, for another reason than that its reader left everything, is
+    refused and never posted."""
+    run = _Run(database, mail_api, sender, publication, worker, clock, lease or Lease(), rng or random.Random())
     run.recover()
     with database.read() as connection:
-        due = due_mails(connection, max(now, database_now(connection)), limit) if may_post_mails(connection) else []
+        due = due_mails(connection, max(clock(), database_now(connection)), limit) if may_post_mails(connection) else []
     for mail in due:
         if stopping() or run.done.stopped:
             break
@@ -83,9 +83,12 @@ class _Run:
         sender: Sender,
         publication: Publication,
         worker: Worker,
+        clock: Callable[[], datetime],
+        lease: Lease,
         rng: random.Random,
     ) -> None:
         self.database, self.api, self.worker, self.rng = database, mail_api, worker, rng
+        self.clock, self.lease = clock, lease
         self.sender, self.publication = sender, publication
         self.done = Delivered()
         self.host = headers.mail_host(publication.web_url)
@@ -94,27 +97,30 @@ class _Run:
             self.secret = address_key(connection)
 
     def recover(self) -> None:
-        """What a process left that is gone, or that has slept past its lease, is uncertain."""
+        """What a process left that is gone, or that has slept past its lease, is uncertain. One that sleeps may still
+        post it, and stays its owner."""
         with self.database.read() as connection:
             claimed = sending_mails(connection)
             now = database_now(connection)
         # This worker delivers in one thread: what it claimed and has not settled is left from a call that broke.
         lives: dict[str, Life] = lives_of(
-            self.database, self.worker.directory, {mail.worker_id for mail in claimed} - {self.worker.id}
+            self.database, self.worker.directory, {mail.owners[-1] for mail in claimed} - {self.worker.id}
         )
         left = [
             mail
             for mail in claimed
-            if mail.worker_id == self.worker.id
-            or lives[mail.worker_id] == "gone"
-            or (mail.posted_at is not None and now - mail.posted_at > LEASE)
+            if lives.get(mail.owners[-1], "gone") == "gone"
+            or (mail.posted_at is not None and self.lease.is_over(now - mail.posted_at))
         ]
         if not left:
             return
+        still = {mail.id: self.may_be_posting(mail) for mail in left}
         with self.database.write() as connection:
             for mail in left:
-                step = Step("uncertain", "its process was gone before the answer came", retry_at=now)
-                settle_mail(connection, mail.id, ["sending"], step, mail.attempts)
+                slept = mail.owners[-1] in still[mail.id]
+                why = "its process did not answer in time" if slept else "its process was gone before the answer came"
+                step = Step("uncertain", why, retry_at=now)
+                settle_mail(connection, mail.id, "sending", step, mail.attempts, still[mail.id])
 
     def deliver(self, mail: QueuedMail) -> None:
         replay = mail.state == "uncertain"
@@ -124,11 +130,13 @@ class _Run:
             self.settle(mail, mail.state, Step("refused", str(error)), mail.attempts)
             return
         digest = hashlib.sha256(body).hexdigest()
+        still = self.may_be_posting(mail)
         if replay and not self.may_repeat(mail, digest):
-            self.look(mail)
+            self.look(mail, still)
             return
         generation = mail.generation if replay else mail.generation + 1
         self.worker.require_lock()
+        started = self.clock()
         with self.database.write() as connection:
             now = database_now(connection)
             if not may_post_mails(connection, hold=True):
@@ -139,13 +147,13 @@ class _Run:
             if is_closed(reason):
                 # One that was posted before stays uncertain: it may have been accepted.
                 step = Step("uncertain" if replay else "refused", f"the address is suppressed: {reason}")
-                settle_mail(connection, mail.id, [mail.state], step, mail.attempts)
+                settle_mail(connection, mail.id, mail.state, step, mail.attempts, still)
                 self.count(step.state)
                 return
             if not claim_mail(
                 connection,
                 mail,
-                worker_id=self.worker.id,
+                owners=(*still, self.worker.id),
                 api=self.api.sheet.api,
                 account=self.api.account,
                 sha256=digest,
@@ -153,7 +161,11 @@ class _Run:
                 now=now,
             ):
                 return
-        answer = self.api.post(body, key=self.key(mail, generation), count=1)
+        if self.lease.may_begin(self.clock() - started):
+            answer = self.api.post(body, key=self.key(mail, generation), count=1)
+        else:
+            # Asleep since: by now another may have found out that it was never posted, and have posted it.
+            answer = Answer("not_accepted", "claimed, but not posted in time", retry_after_seconds=0.0)
         attempts = mail.attempts + 1
         with self.database.read() as connection:
             now = database_now(connection)
@@ -173,24 +185,30 @@ class _Run:
             self.done.stopped = step.pause
             if step.state == "planned":
                 step = Step("retry", step.why, retry_at=now + timedelta(minutes=1))
-        self.settle(mail, "sending", step, attempts)
+        self.settle(mail, "sending", step, attempts, still)
+
+    def may_be_posting(self, mail: QueuedMail) -> tuple[str, ...]:
+        """The workers that it was taken from and that live: any of them may wake up in the middle of its request."""
+        lives = lives_of(self.database, self.worker.directory, set(mail.owners) - {self.worker.id})
+        return tuple(owner for owner in mail.owners if lives.get(owner) == "alive")
 
     def may_repeat(self, mail: QueuedMail, digest: str) -> bool:
         """Whether the same bytes under the same key are harmless: the API still knows the key."""
-        unresolved = self.unresolved(mail)
+        unresolved = self.unresolved(mail, in_flight=False)
         with self.database.read() as connection:
             now = database_now(connection)
         known = may_replay(unresolved, idempotency_seconds=self.api.sheet.idempotency_seconds, now=now)
         return known and mail.sha256 == digest
 
-    def look(self, mail: QueuedMail) -> None:
-        """Asks the API's record of an uncertain mail; without one it waits for a person."""
-        unresolved = self.unresolved(mail)
+    def look(self, mail: QueuedMail, still: Sequence[str]) -> None:
+        """Asks the API's record of an uncertain mail, which those workers may still be posting; without a record it
+        waits for a person."""
+        unresolved = self.unresolved(mail, in_flight=bool(still))
         with self.database.read() as connection:
             now = database_now(connection)
         way = way_on(unresolved, replayable=False, lookup=self.api.sheet.lookup, when_uncertain="ask", posting=True)
         if way != "look":
-            self.settle(mail, "uncertain", Step("uncertain", "no proof either way"), mail.attempts)
+            self.settle(mail, "uncertain", Step("uncertain", "no proof either way"), mail.attempts, still)
             return
         found = self.api.lookup([self.message_id(mail)], key=self.key(mail, mail.generation))
         step = after_lookup(
@@ -202,18 +220,18 @@ class _Run:
             now=now,
             wait_seconds=wait_seconds(mail.attempts, self.rng.random()),
         )
-        self.settle(mail, "uncertain", step, mail.attempts)
+        self.settle(mail, "uncertain", step, mail.attempts, still)
 
-    def unresolved(self, mail: QueuedMail) -> Unresolved:
+    def unresolved(self, mail: QueuedMail, *, in_flight: bool) -> Unresolved:
         since = mail.posted_at or mail.created_at
         same = (mail.api, mail.account) == (self.api.sheet.api, self.api.account)
-        # Only what is settled as uncertain comes here, and `recover` does that when no owner may be posting.
-        return Unresolved(since, mail.first_posted_at or since, same, in_flight=False, attempts=mail.attempts)
+        return Unresolved(since, mail.first_posted_at or since, same, in_flight, mail.attempts)
 
-    def settle(self, mail: QueuedMail, was: str, step: Step, attempts: int) -> None:
+    def settle(self, mail: QueuedMail, was: str, step: Step, attempts: int, still: Sequence[str] = ()) -> None:
         with self.database.write() as connection:
-            settle_mail(connection, mail.id, [was], step, attempts)
-        self.count(step.state)
+            settled = settle_mail(connection, mail.id, was, step, attempts, still)
+        if settled:
+            self.count(step.state)
 
     def count(self, state: str) -> None:
         field = state if state in ("accepted", "refused", "uncertain") else "later"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,7 +36,8 @@ class QueuedMail:
     sha256: str
     first_posted_at: datetime | None
     posted_at: datetime | None
-    worker_id: str
+    owners: tuple[str, ...]
+    """The worker that claimed it last, after those that it was taken from and that may still be posting it."""
 
 
 def may_post_mails(connection: Connection, *, hold: bool = False) -> bool:
@@ -64,14 +65,15 @@ def claim_mail(
     connection: Connection,
     mail: QueuedMail,
     *,
-    worker_id: str,
+    owners: Sequence[str],
     api: str,
     account: str,
     sha256: str,
     replay: bool,
     now: datetime,
 ) -> bool:
-    """Claims it in the caller's transaction; False when another was faster. A replay keeps the generation."""
+    """Claims it for the last of these workers in the caller's transaction; False when another was faster. A replay
+    keeps the generation."""
     changed = connection.execute(
         sa.update(_mails)
         .where(_mails.c.id == mail.id, _mails.c.state == mail.state, _mails.c.attempts == mail.attempts)
@@ -84,26 +86,28 @@ def claim_mail(
             sha256=sha256,
             first_posted_at=mail.first_posted_at if replay else now,
             posted_at=now,
-            worker_id=worker_id,
+            worker_id=" ".join(owners),
             retry_at=None,
         )
     )
     return changed.rowcount == 1
 
 
-def settle_mail(connection: Connection, mail_id: int, was: Collection[str], step: Step, attempts: int) -> bool:
-    """Writes what became of it; False when it is in another state, or has been claimed again since."""
+def settle_mail(
+    connection: Connection, mail_id: int, was: str, step: Step, attempts: int, owners: Sequence[str] = ()
+) -> bool:
+    """Writes what became of it, and the workers that may still be posting it; False when it is in another state, or has
+    been claimed again since. Acceptance is monotone: an answer that says so holds whenever it comes."""
     values: dict[str, Any] = {"state": step.state, "why": step.why[:1000], "retry_at": step.retry_at}
+    values["worker_id"] = " ".join(owners)
     if step.vendor_ids:
         values["vendor_id"] = step.vendor_ids[0][:200]
     if step.state == "accepted" or step.state == "refused":
         # What it said is of no use any more, and it may hold a link that acts.
         values |= {"html": "", "text": ""}
-    changed = connection.execute(
-        sa.update(_mails)
-        .where(_mails.c.id == mail_id, _mails.c.state.in_(list(was)), _mails.c.attempts == attempts)
-        .values(**values)
-    )
+    as_it_was = sa.and_(_mails.c.state == was, _mails.c.attempts == attempts)
+    holds = _mails.c.state != "accepted" if step.state == "accepted" else as_it_was
+    changed = connection.execute(sa.update(_mails).where(_mails.c.id == mail_id, holds).values(**values))
     return changed.rowcount == 1
 
 
@@ -137,7 +141,7 @@ def _read(connection: Connection, query: sa.Select[Any]) -> list[QueuedMail]:
             sha256=row.sha256,
             first_posted_at=row.first_posted_at,
             posted_at=row.posted_at,
-            worker_id=row.worker_id,
+            owners=tuple(row.worker_id.split()),
         )
         for row in connection.execute(query)
     ]

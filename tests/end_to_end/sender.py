@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from syndicate.core.issue import FINISHED
+from syndicate.core.lease import Lease
 from syndicate.core.message import Answer, CapabilitySheet, Message
 from syndicate.mail import ADAPTERS, open_mail_api
 from syndicate.mail.base import Connection, MailAPI
@@ -107,8 +108,7 @@ def main(arguments: Sequence[str]) -> int:
             database,
             api,
             chosen.directory,
-            lease_seconds=chosen.lease,
-            deadline_seconds=chosen.deadline,
+            lease=Lease(chosen.lease, chosen.deadline),
             patience_seconds=20.0,
             rng=random.Random(os.getpid()),
         )

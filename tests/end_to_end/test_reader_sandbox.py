@@ -17,7 +17,7 @@ def deliver(served: ReadingSite) -> Delivered:
     site = served.site
     now = datetime.now(UTC)
     with posting(site) as api, worker_lock(site.database, site.directory, "test", now) as worker:
-        return deliver_transactional(site.database, api, site.sender, site.publication, worker, now=now)
+        return deliver_transactional(site.database, api, site.sender, site.publication, worker, clock=lambda: now)
 
 
 def newest(outbox: Path) -> tuple[str, str, str]:

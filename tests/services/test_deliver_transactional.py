@@ -51,7 +51,7 @@ def working(database: Database, directory: Path, api: MailAPI) -> Iterator[Calla
 
 
 def deliver_pass(database: Database, api: MailAPI, worker: Worker) -> Delivered:
-    return deliver_transactional(database, api, SENDER, PUBLICATION, worker, now=clock())
+    return deliver_transactional(database, api, SENDER, PUBLICATION, worker, clock=clock)
 
 
 def until_settled(database: Database, run: Callable[[], Delivered], seconds: float = 20.0) -> list[Any]:

@@ -211,7 +211,7 @@ def test_a_mail_to_one_person_is_proven_too(database: Database, tmp_path: Path) 
         worker_lock(database, tmp_path, "test", NOW) as worker,
     ):
         api = Resized(mail_api("resend", server.url, recipients=10), idempotency_seconds=None)
-        deliver_transactional(database, api, SENDER, PUBLICATION, worker, now=clock())
+        deliver_transactional(database, api, SENDER, PUBLICATION, worker, clock=clock)
         (mail,) = mails_in(server.seen).values()
     assert queued(database)[0].state == "uncertain"
     assert record(database, reported(mail, "delivered", "msg_1")) == ["recorded"]

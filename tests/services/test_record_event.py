@@ -136,7 +136,7 @@ def test_a_confirmation_that_bounces_closes_the_address(database: Database, tmp_
         worker_lock(database, tmp_path, "test", NOW) as worker,
     ):
         api = mail_api("resend", server.url, recipients=10)
-        deliver_transactional(database, api, SENDER, PUBLICATION, worker, now=clock())
+        deliver_transactional(database, api, SENDER, PUBLICATION, worker, clock=clock)
     (mail,) = queued(database)
     assert record(database, event("hard bounce", mail.vendor_id, "other@post.example")) == "unknown"
     told = event("hard bounce", mail.vendor_id, "Ann <ANN@post.example>", "msg_2")

@@ -325,7 +325,7 @@ class Day:
         site = self.site
         now = self.newsroom.now
         with posting(site, hurry=True) as api, worker_lock(site.database, site.directory, "tests", now) as worker:
-            deliver_transactional(site.database, api, site.sender, site.publication, worker, now=now)
+            deliver_transactional(site.database, api, site.sender, site.publication, worker, clock=lambda: now)
 
     def _links(self) -> None:
         """As the mails have them."""

@@ -98,7 +98,7 @@ def test_the_lane_posts_it(desk: SendingDesk) -> None:
     editor.submit(at, f"{at}/test", request=request_of(editor, at), to=DESK)
     site, now = desk.site.site, desk.site.now
     with posting(site, hurry=True) as mail_api, worker_lock(site.database, site.directory, "work", now) as worker:
-        deliver_transactional(site.database, mail_api, site.sender, site.publication, worker, now=now)
+        deliver_transactional(site.database, mail_api, site.sender, site.publication, worker, clock=lambda: now)
     assert "accepted" in editor.get(at).text.split('id="test"')[1]
     [eml] = site.outbox.glob("*.eml")
     mail = message_from_bytes(eml.read_bytes(), policy=default)

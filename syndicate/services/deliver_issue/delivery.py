@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from syndicate.core.allowance import Limits
+from syndicate.core.lease import Lease
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.publication import Publication, Sender
 from syndicate.core.token import TokenSigner
@@ -14,15 +15,11 @@ from syndicate.mail.base import MailAPI
 from syndicate.services.deliver_issue.standing_in import Standby
 from syndicate.storage.database import Database
 
-SLACK_SECONDS = 5.0
-"""Between the last instant at which a request may start and the one at which it must have ended."""
-
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What deliveries of one newsletter need. `directory` is the site's folder, where workers hold their locks.
-    `deadline_seconds` is the mail API's for one whole request; `lease_seconds` must be longer. `patience_seconds` is
-    how long a delivery waits for a batch whose time comes later before it ends."""
+    `patience_seconds` is how long a delivery waits for a batch whose time comes later before it ends."""
 
     database: Database
     mail_api: MailAPI
@@ -37,14 +34,14 @@ class Delivery:
     others: tuple[MailAPI, ...] = ()
     """Mail APIs through which earlier requests may have gone: asked for their record, never posted to."""
     standby: Standby | None = None
-    deadline_seconds: float = 30.0
-    lease_seconds: float = 120.0
+    lease: Lease = field(default_factory=Lease)
     patience_seconds: float = 60.0
     rng: random.Random = field(default_factory=random.Random)
 
-    def __post_init__(self) -> None:
-        if self.lease_seconds <= self.deadline_seconds + SLACK_SECONDS:
-            raise ValueError("A lease must be longer than the deadline of a request.")
+    @property
+    def lease_seconds(self) -> float:
+        """How long a claim holds."""
+        return self.lease.seconds
 
     def api_of(self, api: str, account: str) -> MailAPI | None:
         """The mail API that a request went through, if it is one of those set up."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from queue import Empty, SimpleQueue
 from threading import Event
 
 from syndicate.core.batch import Unresolved
 from syndicate.core.message import Answer, CapabilitySheet
 from syndicate.mail.base import MailAPI
-from syndicate.services.deliver_issue.delivery import SLACK_SECONDS, Delivery
+from syndicate.services.deliver_issue.delivery import Delivery
 from syndicate.storage.ledger import Batch, Claim
 
 
@@ -45,7 +45,7 @@ class Posting:
     def __init__(self, delivery: Delivery, pool: Executor, stop: Event, clock: Callable[[], datetime]) -> None:
         self.pool, self.stop, self.clock = pool, stop, clock
         self.api = delivery.mail_api
-        self.latest = timedelta(seconds=delivery.lease_seconds - delivery.deadline_seconds - SLACK_SECONDS)
+        self.lease = delivery.lease
         self.halted = Event()
         """Nothing is posted any more: the issue is not being sent now, or the ledger cannot be written."""
         self.under_way: set[int] = set()
@@ -85,7 +85,7 @@ class Posting:
         skipped = ""
         if self.halted.is_set() or self.stop.is_set():
             skipped = "claimed, but not posted: sending stopped"
-        elif not timedelta(0) <= self.clock() - started <= self.latest:
+        elif not self.lease.may_begin(self.clock() - started):
             skipped = "claimed, but not posted in time"
         if skipped:
             answer = Answer("not_accepted", skipped, retry_after_seconds=0.0)
