@@ -36,6 +36,8 @@ NEXT: Mapping[State, frozenset[State]] = {
 }
 
 BEFORE_FREEZING: frozenset[State] = frozenset({"draft", "awaiting", "approved", "scheduled"})
+GOING_ON: frozenset[State] = frozenset({"freezing", "sending"})
+"""Workers do what there is to do, what is uncertain too, as far as anything can prove it."""
 FINISHED: frozenset[State] = frozenset({"sent", "cancelled"})
 
 

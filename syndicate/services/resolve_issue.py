@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from syndicate.core.batch import Step
+from syndicate.core.issue import GOING_ON
 from syndicate.errors import Refused
 from syndicate.storage.audit import record
 from syndicate.storage.compositions import not_released
@@ -25,17 +26,24 @@ def resolve(
     actor: str,
     now: datetime,
 ) -> int:
-    """Decides every uncertain batch of the issue; returns how many people that concerns.
+    """Decides the uncertain batches of the issue; returns how many people that concerns. While it is being sent, those
+    that go on by themselves are left to that.
 
     resend: another request for all of them, at the risk of a second mail for those who got the first; an issue that was
-    closed goes back to sending. count-as-sent: they count as accepted. Raises Refused when nothing is uncertain, when
-    it is to be resent and was cancelled or its readers are forgotten, and when a process that may still be posting has
-    not ended."""
+    closed goes back to sending. count-as-sent: they count as accepted. Raises Refused when there is nothing to
+    decide, when it is to be resent and was cancelled or its readers are forgotten, and when a process that may still be
+    posting has not ended."""
     with database.read() as connection:
+        parked = get_issue(connection, issue_id).state in GOING_ON
         if not select_batches(connection, issue_id, states=["uncertain"], limit=1):
             raise Refused(
                 f"Nothing of issue {issue_id} is uncertain.",
                 cure="`syndicate run --once` recovers what a killed process left.",
+            )
+        if parked and not select_batches(connection, issue_id, states=["uncertain"], parked=True, limit=1):
+            raise Refused(
+                f"What is uncertain of issue {issue_id} is still being found out.",
+                cure=f"Wait for it, or pause it first: `syndicate issues pause {issue_id}`.",
             )
     people = 0
     while True:
@@ -53,7 +61,7 @@ def resolve(
                     f"Issue {issue_id} carries what was corrected or taken back since: {'; '.join(titles[:3])}.",
                     cure="Count it as sent: `--count-as-sent`.",
                 )
-            batches = select_batches(connection, issue_id, states=["uncertain"], limit=CHUNK)
+            batches = select_batches(connection, issue_id, states=["uncertain"], parked=parked, limit=CHUNK)
             if not batches:
                 return people
             if how == "resend":

@@ -102,12 +102,19 @@ def read_batches(connection: Connection, query: sa.Select[Any]) -> list[Batch]:
 
 
 def select_batches(
-    connection: Connection, issue_id: int, *, states: Iterable[BatchState] | None = None, limit: int | None = None
+    connection: Connection,
+    issue_id: int,
+    *,
+    states: Iterable[BatchState] | None = None,
+    parked: bool = False,
+    limit: int | None = None,
 ) -> list[Batch]:
-    """The batches of an issue, by range."""
+    """The batches of an issue, by range; `parked`: only those whose time to go on never comes by itself."""
     query = sa.select(*BATCH_COLUMNS).where(_batches.c.issue_id == issue_id).order_by(_batches.c.first, _batches.c.id)
     if states is not None:
         query = query.where(_batches.c.state.in_(sorted(states)))
+    if parked:
+        query = query.where(_batches.c.retry_at.is_(None))
     return read_batches(connection, query.limit(limit) if limit else query)
 
 

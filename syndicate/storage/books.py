@@ -15,6 +15,17 @@ _batches = tables.batches
 _outcomes = tables.recipient_outcomes
 
 
+def parked(connection: Connection, issue_id: int) -> int:
+    """How many people of an issue are uncertain until somebody decides: what could prove it has been tried."""
+    here = sa.and_(
+        _batches.c.issue_id == issue_id, _batches.c.state == "uncertain", _batches.c.retry_at.is_(None)
+    )
+    people = sa.select(sa.func.coalesce(sa.func.sum(_batches.c.last - _batches.c.first + 1), 0)).where(here)
+    own = sa.select(sa.func.count()).select_from(_outcomes.join(_batches, _batches.c.id == _outcomes.c.batch_id))
+    lines = sa.select(people.scalar_subquery() - own.where(here).scalar_subquery())
+    return int(connection.execute(lines).scalar_one())
+
+
 def books(connection: Connection, issue_id: int, gone: Collection[str] = ()) -> Books:
     """The books of an issue, read in one statement.
 

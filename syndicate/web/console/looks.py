@@ -12,13 +12,13 @@ from sqlalchemy.engine import Connection
 
 from syndicate.core.alert import slot_key
 from syndicate.core.books import PLACES, Books
-from syndicate.core.issue import FINISHED, Issue, State
+from syndicate.core.issue import FINISHED, GOING_ON, Issue, State
 from syndicate.core.newsletter import Newsletter
 from syndicate.storage.alerts import Alert, list_alerts
 from syndicate.storage.arrivals import HeldLot, held_lots
 from syndicate.storage.article_search import Found, Wanted, find_articles
 from syndicate.storage.banners import Banners, banners
-from syndicate.storage.books import books
+from syndicate.storage.books import books, parked
 from syndicate.storage.issues import get_issue, list_issues
 from syndicate.storage.transactional import test_mails
 from syndicate.web.console.slots_ahead import Coming, Missed, Row, all_missed, by_itself, coming_slots
@@ -81,6 +81,8 @@ class Standing:
     title: str
     said: str
     seconds: int | None
+    undecided: int = 0
+    """Uncertain people of whom nobody will find out any more: somebody has to decide."""
 
     @property
     def has_books(self) -> bool:
@@ -105,7 +107,7 @@ class Standing:
         issue = self.issue
         return (
             *(issue.id, issue.state, issue.revision, issue.seal, issue.is_approved, issue.why, issue.send_at),
-            *(self.seconds is not None, self.books.uncertain > 0 and issue.state not in ("freezing", "sending")),
+            *(self.seconds is not None, self.undecided > 0),
         )
 
 
@@ -124,7 +126,11 @@ def standing(connection: Connection, issue: Issue, now: datetime, when: Callable
     if counted:
         left = f", {balance.uncertain:,} uncertain" if balance.uncertain else ""
         said = f"{title}: {balance.accepted:,} of {balance.planned:,} accepted, {balance.waiting:,} waiting{left}."
-    return Standing(issue, balance, title, said, seconds)
+    undecided = balance.uncertain
+    if undecided and issue.state in GOING_ON:
+        # The others go on by themselves.
+        undecided = parked(connection, issue.id)
+    return Standing(issue, balance, title, said, seconds, undecided)
 
 
 def issue_look(connection: Connection, number: int, now: datetime, when: Callable[[datetime], str]) -> Look:
