@@ -26,6 +26,7 @@ from syndicate.storage import tables
 from syndicate.storage.database import Database
 from syndicate.storage.issues import insert_issue, put_variant, set_composition
 from syndicate.storage.ledger import Batch, books, select_batches
+from syndicate.storage.ledger_counting import wrong_counts
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 INSTANCE = "0123456789abcdef"
@@ -234,7 +235,9 @@ def clock() -> datetime:
 
 
 def books_now(database: Database, issue_id: int) -> Books:
+    """As they are added up when batches change, which is as a look at all batches gives them."""
     with database.read() as connection:
+        assert wrong_counts(connection) == {}
         return books(connection, issue_id)
 
 

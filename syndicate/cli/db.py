@@ -33,7 +33,7 @@ def upgrade(frame: Frame) -> None:
 
 
 @db.command()
-@click.option("--repair", is_flag=True, help="Count the readers anew, if their counts are off.")
+@click.option("--repair", is_flag=True, help="Count readers and batches anew, if their counts are off.")
 @site_command
 def check(frame: Frame, repair: bool) -> int:
     """Check that the database is whole and up to date.
@@ -53,7 +53,7 @@ def check(frame: Frame, repair: bool) -> int:
     for each in damage if not frame.as_json else ():
         frame.warn(each)
     if not frame.as_json and repaired:
-        frame.say(f"{repaired:,} counts of readers were off, and are counted anew.")
+        frame.say(f"{repaired:,} counts were off, and are counted anew.")
     if not frame.as_json and not damage:
         frame.say(f"The database is whole, at revision {revision}.")
     return 1 if damage else 0

@@ -11,7 +11,7 @@ from syndicate.core.token import TokenSigner
 from syndicate.errors import BadInput
 from syndicate.http import Client, Failure
 from syndicate.storage import instance
-from syndicate.storage.audience import count_sample_readers
+from syndicate.storage.audience import MOST_SAMPLES, count_sample_readers
 from syndicate.storage.database import Database
 from syndicate.storage.issues import get_issue
 
@@ -46,6 +46,8 @@ def sample_readers(database: Database, issue_id: int, now: datetime) -> list[str
     if not readers:
         return []
     told = "1 reader is a sample" if readers == 1 else f"{readers:,} readers are samples"
+    if readers == MOST_SAMPLES:
+        told = f"{readers:,} readers or more are samples"
     return [f"{told} in issue {issue_id}, such as under example.com: erase or suppress them."]
 
 

@@ -37,13 +37,29 @@ def log_entries(
     limit: int = 50,
 ) -> list[Entry]:
     """At most `limit` lines below the id `before`: of that actor and subject, and whose action begins so."""
-    query = sa.select(_log).order_by(_log.c.id.desc()).limit(limit)
+    query = sa.select(_log)
     if before is not None:
         query = query.where(_log.c.id < before)
     if actor:
         query = query.where(_log.c.actor == actor)
-    if action:
-        query = query.where(_log.c.action.startswith(action, autoescape=True))
     if subject:
         query = query.where(_log.c.subject == subject)
-    return [Entry(**row._mapping) for row in connection.execute(query)]
+    newest = query.order_by(_log.c.id.desc()).limit(limit)
+    if action:
+        # The newest of each, by the index: however long ago the last one was.
+        kinds = [each for each in _actions(connection) if each.startswith(action)]
+        if not kinds:
+            return []
+        ids = [newest.with_only_columns(_log.c.id).where(_log.c.action == each).subquery() for each in kinds]
+        found = sa.union_all(*(sa.select(each.c.id) for each in ids)).subquery()
+        newest = sa.select(_log).where(_log.c.id.in_(sa.select(found.c.id))).order_by(_log.c.id.desc()).limit(limit)
+    return [Entry(**row._mapping) for row in connection.execute(newest)]
+
+
+def _actions(connection: Connection) -> list[str]:
+    """Every action that was ever done, some dozens, by one look into the index for each."""
+    least = sa.func.min(_log.c.action)
+    kinds = sa.select(least.label("action")).cte("kinds", recursive=True)
+    following = sa.select(least).where(_log.c.action > kinds.c.action).scalar_subquery()
+    kinds = kinds.union_all(sa.select(following).where(kinds.c.action.is_not(None)))
+    return [each for each in connection.execute(sa.select(kinds.c.action)).scalars() if each]

@@ -13,6 +13,7 @@ from syndicate.storage.database import database_now
 
 _batches = tables.batches
 _outcomes = tables.recipient_outcomes
+_counts = tables.ledger_counts
 
 
 def parked(connection: Connection, issue_id: int) -> int:
@@ -27,39 +28,40 @@ def parked(connection: Connection, issue_id: int) -> int:
 
 
 def books(connection: Connection, issue_id: int, gone: Collection[str] = ()) -> Books:
-    """The books of an issue, read in one statement.
+    """The books of an issue, read in one statement, from what is added up as it changes.
 
     A batch that is being sent waits while its owner lives: inside its lease, and not one of the workers known to be
     `gone`. Before the audience is frozen whole, planned counts those frozen so far."""
-    alive = _batches.c.lease_until > database_now(connection)
+    without_owner: sa.ColumnElement[bool] = sa.or_(
+        _batches.c.lease_until.is_(None), _batches.c.lease_until <= database_now(connection)
+    )
     if gone:
-        alive = sa.and_(alive, _batches.c.worker_id.not_in(sorted(gone)))
-    place = sa.case(
-        (_batches.c.state.in_(["planned", "retry"]), "waiting"),
-        (_batches.c.state == "sending", sa.case((alive, "waiting"), else_="uncertain")),
-        else_=_batches.c.state,
+        without_owner = sa.or_(without_owner, _batches.c.worker_id.in_(sorted(gone)))
+    # One by one: only what is on its way at this moment.
+    left = (
+        sa.select(_batches.c.id, (_batches.c.last - _batches.c.first + 1).label("size"))
+        .where(_batches.c.issue_id == issue_id, _batches.c.state == "sending", without_owner)
+        .cte("left_alone")
     )
-    placed = (
-        sa.select(_batches.c.id, (_batches.c.last - _batches.c.first + 1).label("size"), place.label("place"))
-        .where(_batches.c.issue_id == issue_id, _batches.c.state != "split")
-        .cte("placed")
+    own = sa.select(-sa.func.count()).select_from(_outcomes.join(left, left.c.id == _outcomes.c.batch_id))
+    # Ordinals have no holes.
+    frozen = sa.select(sa.func.max(tables.issue_recipients.c.ordinal)).where(
+        tables.issue_recipients.c.issue_id == issue_id
     )
-    # Who has an outcome of their own is taken out of their batch's place and put into theirs.
-    own = sa.select(placed.c.place, _outcomes.c.outcome).join(placed, placed.c.id == _outcomes.c.batch_id).cte("own")
-    recipients = tables.issue_recipients
-    frozen = sa.select(sa.func.count()).where(recipients.c.issue_id == issue_id).scalar_subquery()
-    planned = sa.func.coalesce(tables.issues.c.planned, frozen)
+    planned = sa.func.coalesce(tables.issues.c.planned, frozen.scalar_subquery(), 0)
     lines = sa.union_all(
-        sa.select(placed.c.place.label("place"), sa.func.sum(placed.c.size).label("people")).group_by(placed.c.place),
-        sa.select(own.c.place, -sa.func.count()).group_by(own.c.place),
-        sa.select(own.c.outcome, sa.func.count()).group_by(own.c.outcome),
-        sa.select(sa.literal("planned"), planned).where(tables.issues.c.id == issue_id),
+        sa.select(_counts.c.state.label("place"), sa.func.sum(_counts.c.people).label("people"))
+        .where(_counts.c.issue_id == issue_id)
+        .group_by(_counts.c.state),
+        sa.select(sa.literal("left alone"), sa.func.coalesce(sa.func.sum(left.c.size), 0)),
+        sa.select(sa.literal("left alone"), own.scalar_subquery()),
+        sa.select(sa.literal("everybody"), planned).where(tables.issues.c.id == issue_id),
     )
-    total = 0
-    counts: dict[str, int] = {}
-    for name, people in connection.execute(lines):
-        if name == "planned":
-            total = int(people)
-        else:
-            counts[name] = counts.get(name, 0) + int(people)
+    people: dict[str, int] = {}
+    for place, count in connection.execute(lines):
+        people[place] = people.get(place, 0) + int(count)
+    total, alone = people.pop("everybody", 0), people.pop("left alone", 0)
+    counts = {place: people.get(place, 0) for place in ("accepted", "refused", "suppressed", "withdrawn")}
+    counts["waiting"] = sum(people.get(state, 0) for state in ("planned", "retry", "sending")) - alone
+    counts["uncertain"] = people.get("uncertain", 0) + alone
     return books_of(total, counts)

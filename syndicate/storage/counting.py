@@ -15,13 +15,23 @@ from sqlalchemy.engine import Connection
 
 from syndicate.storage.people import LOCK_KEY, lock_people
 from syndicate.storage.tables import audience_counts
+from syndicate.storage.triggers import (
+    ADDED,
+    BOTH,
+    BY_INDEX,
+    REMOVED,
+    postgresql_function,
+    postgresql_trigger,
+    sqlite_triggers,
+)
 
 _KEY = "newsletter, cadence, status, suppressed, timezone, pause_ends"
 _INTO = f"INSERT INTO audience_counts ({_KEY}, people)"
 _ADD = f"ON CONFLICT ({_KEY}) DO UPDATE SET people = audience_counts.people + excluded.people"
 
 Kind = tuple[str, str, str, bool, str, str]
-"""Newsletter, cadence, status, whether suppressed, time zone, and the day in UTC on which a pause ends or ""."""
+"""Newsletter, cadence, status, whether suppressed, time zone, and "" for all of these, or the hour in UTC in which a
+pause ends for those of them who have one (`2026-11-20T09`)."""
 
 
 def install(connection: Connection) -> None:
@@ -50,9 +60,9 @@ def wrong_counts(connection: Connection) -> dict[Kind, tuple[int, int]]:
 
 
 def _counted(connection: Connection) -> str:
-    kind = _kind("s", "p", _SQLITE_DAY if connection.dialect.name == "sqlite" else _POSTGRESQL_DAY)
+    kind = _kind("s", "p", _SQLITE_HOUR if connection.dialect.name == "sqlite" else _POSTGRESQL_HOUR)
     return (
-        f"SELECT {kind}, count(*) FROM subscriptions s JOIN subscribers p ON p.id = s.subscriber_id"
+        f"SELECT {kind}, count(*) FROM subscriptions s JOIN subscribers p ON p.id = s.subscriber_id {_twice('s')}"
         " WHERE p.erased_at IS NULL GROUP BY 1, 2, 3, 4, 5, 6"
     )
 
@@ -62,14 +72,20 @@ def _by_kind(connection: Connection, query: str) -> Mapping[Kind, int]:
     return {(row[0], row[1], row[2], bool(row[3]), row[4], row[5]): int(row[6]) for row in rows}
 
 
-_SQLITE_DAY = "substr({}.paused_until, 1, 10)"
-_POSTGRESQL_DAY = "to_char({}.paused_until AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+_SQLITE_HOUR = "substr({}.paused_until, 1, 13)"
+_POSTGRESQL_HOUR = "to_char({}.paused_until AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24')"
 
 
-def _kind(subscription: str, person: str, day: str) -> str:
+def _kind(subscription: str, person: str, hour: str) -> str:
     s, p = subscription, person
-    ends = day.format(s)
-    return f"{s}.newsletter, {s}.cadence, {s}.status, {p}.suppressed <> '', {p}.timezone, coalesce({ends}, '')"
+    ends = f"CASE WHEN pausing.is_so THEN {hour.format(s)} ELSE '' END"
+    return f"{s}.newsletter, {s}.cadence, {s}.status, {p}.suppressed <> '', {p}.timezone, {ends}"
+
+
+def _twice(subscription: str) -> str:
+    """Joined, it gives each subscription once, and those with a pause once more."""
+    either = "(SELECT false AS is_so UNION ALL SELECT true) pausing"
+    return f"JOIN {either} ON NOT pausing.is_so OR {subscription}.paused_until IS NOT NULL"
 
 
 # --- SQLite: row by row -----------------------------------------------------------------------------------------
@@ -77,13 +93,13 @@ def _kind(subscription: str, person: str, day: str) -> str:
 
 def _sqlite_triggers() -> list[str]:
     def subscription(row: str, by: int) -> str:
-        kind = _kind(row, "p", _SQLITE_DAY)
-        found = f"FROM subscribers p WHERE p.id = {row}.subscriber_id AND p.erased_at IS NULL"
+        kind = _kind(row, "p", _SQLITE_HOUR)
+        found = f"FROM subscribers p {_twice(row)} WHERE p.id = {row}.subscriber_id AND p.erased_at IS NULL"
         return f"{_INTO} SELECT {kind}, {by} {found} {_ADD};"
 
     def person(row: str, by: int) -> str:
-        kind = _kind("s", row, _SQLITE_DAY)
-        found = f"FROM subscriptions s WHERE s.subscriber_id = {row}.id AND {row}.erased_at IS NULL"
+        kind = _kind("s", row, _SQLITE_HOUR)
+        found = f"FROM subscriptions s {_twice('s')} WHERE s.subscriber_id = {row}.id AND {row}.erased_at IS NULL"
         return f"{_INTO} SELECT {kind}, {by} {found} {_ADD};"
 
     counted = ("subscriber_id", "newsletter", "cadence", "status", "paused_until")
@@ -92,44 +108,25 @@ def _sqlite_triggers() -> list[str]:
         "(OLD.suppressed <> '') <> (NEW.suppressed <> '') OR OLD.timezone <> NEW.timezone"
         " OR (OLD.erased_at IS NULL) <> (NEW.erased_at IS NULL)"
     )
-    triggers = {
-        "count_subscription_added": f"AFTER INSERT ON subscriptions BEGIN {subscription('NEW', 1)} END",
-        "count_subscription_removed": f"AFTER DELETE ON subscriptions BEGIN {subscription('OLD', -1)} END",
-        "count_subscription_changed": f"AFTER UPDATE OF {', '.join(counted)} ON subscriptions WHEN {differs}"
-        f" BEGIN {subscription('OLD', -1)} {subscription('NEW', 1)} END",
-        "count_subscriber_changed": "AFTER UPDATE OF suppressed, timezone, erased_at ON subscribers"
-        f" WHEN {person_differs} BEGIN {person('OLD', -1)} {person('NEW', 1)} END",
-    }
-    return [
-        statement
-        for name, body in triggers.items()
-        for statement in (f"DROP TRIGGER IF EXISTS {name}", f"CREATE TRIGGER {name} {body}")
-    ]
+    return sqlite_triggers(
+        {
+            "count_subscription_added": f"AFTER INSERT ON subscriptions BEGIN {subscription('NEW', 1)} END",
+            "count_subscription_removed": f"AFTER DELETE ON subscriptions BEGIN {subscription('OLD', -1)} END",
+            "count_subscription_changed": f"AFTER UPDATE OF {', '.join(counted)} ON subscriptions WHEN {differs}"
+            f" BEGIN {subscription('OLD', -1)} {subscription('NEW', 1)} END",
+            "count_subscriber_changed": "AFTER UPDATE OF suppressed, timezone, erased_at ON subscribers"
+            f" WHEN {person_differs} BEGIN {person('OLD', -1)} {person('NEW', 1)} END",
+        }
+    )
 
 
 # --- PostgreSQL: once for all rows of a statement ---------------------------------------------------------------
 
-# Plans are kept for the whole session. One that was made while the tables were empty would read all of them, for each
-# statement of the import that fills them: so from what changed each row's other is looked up by its key (OFFSET 0 keeps
-# the planner from turning that around), and by an index.
-_BY_INDEX = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
-
 
 def _postgresql_triggers() -> list[str]:
-    def function(name: str, body: str, options: str = "") -> str:
-        begin = f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {options}"
-        return f"{begin} AS $$ BEGIN {body}; RETURN NULL; END $$"
-
-    def trigger(name: str, when: str, table: str, calls: str, rows: str = "") -> list[str]:
-        begin = f"CREATE TRIGGER {name} {when} ON {table} {rows}"
-        return [
-            f"DROP TRIGGER IF EXISTS {name} ON {table}",
-            f"{begin} FOR EACH STATEMENT EXECUTE FUNCTION {calls}()",
-        ]
-
     def count(changed: str, by: str) -> str:
-        kind = _kind("s", "p", _POSTGRESQL_DAY)
-        found = f"FROM {changed} WHERE p.erased_at IS NULL"
+        kind = _kind("s", "p", _POSTGRESQL_HOUR)
+        found = f"FROM {changed} {_twice('s')} WHERE p.erased_at IS NULL"
         return f"{_INTO} SELECT {kind}, sum({by}) {found} GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum({by}) <> 0 {_ADD}"
 
     def subscriptions(rows: str) -> str:
@@ -139,39 +136,24 @@ def _postgresql_triggers() -> list[str]:
         return f"{rows} p CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE subscriber_id = p.id OFFSET 0) s"
 
     both = "(SELECT *, -1 AS by FROM removed UNION ALL SELECT *, 1 FROM added)"
-    added, removed = "NEW TABLE AS added", "OLD TABLE AS removed"
     return [
-        function("hold_people", f"PERFORM pg_advisory_xact_lock({LOCK_KEY})"),
-        function("count_subscriptions_added", count(subscriptions("added"), "1"), _BY_INDEX),
-        function("count_subscriptions_removed", count(subscriptions("removed"), "-1"), _BY_INDEX),
-        function("count_subscriptions_changed", count(subscriptions(both), "s.by"), _BY_INDEX),
-        function("count_subscribers_changed", count(people(both), "p.by"), _BY_INDEX),
-        *trigger(
+        postgresql_function("hold_people", f"PERFORM pg_advisory_xact_lock({LOCK_KEY})"),
+        postgresql_function("count_subscriptions_added", count(subscriptions("added"), "1"), BY_INDEX),
+        postgresql_function("count_subscriptions_removed", count(subscriptions("removed"), "-1"), BY_INDEX),
+        postgresql_function("count_subscriptions_changed", count(subscriptions(both), "s.by"), BY_INDEX),
+        postgresql_function("count_subscribers_changed", count(people(both), "p.by"), BY_INDEX),
+        *postgresql_trigger(
             "hold_people",
             "BEFORE INSERT OR DELETE OR UPDATE OF subscriber_id, newsletter, cadence, status, paused_until",
             "subscriptions",
             "hold_people",
         ),
-        *trigger("hold_people", "BEFORE UPDATE OF suppressed, timezone, erased_at", "subscribers", "hold_people"),
-        *trigger(
-            "count_added", "AFTER INSERT", "subscriptions", "count_subscriptions_added", f"REFERENCING {added}"
+        *postgresql_trigger(
+            "hold_people", "BEFORE UPDATE OF suppressed, timezone, erased_at", "subscribers", "hold_people"
         ),
-        *trigger(
-            "count_removed", "AFTER DELETE", "subscriptions", "count_subscriptions_removed", f"REFERENCING {removed}"
-        ),
+        *postgresql_trigger("count_added", "AFTER INSERT", "subscriptions", "count_subscriptions_added", ADDED),
+        *postgresql_trigger("count_removed", "AFTER DELETE", "subscriptions", "count_subscriptions_removed", REMOVED),
         # With rows of before and after no columns can be named here; what counts as before adds up to nothing.
-        *trigger(
-            "count_changed",
-            "AFTER UPDATE",
-            "subscriptions",
-            "count_subscriptions_changed",
-            f"REFERENCING {removed} {added}",
-        ),
-        *trigger(
-            "count_changed",
-            "AFTER UPDATE",
-            "subscribers",
-            "count_subscribers_changed",
-            f"REFERENCING {removed} {added}",
-        ),
+        *postgresql_trigger("count_changed", "AFTER UPDATE", "subscriptions", "count_subscriptions_changed", BOTH),
+        *postgresql_trigger("count_changed", "AFTER UPDATE", "subscribers", "count_subscribers_changed", BOTH),
     ]

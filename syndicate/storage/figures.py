@@ -14,6 +14,7 @@ from syndicate.core.issue import FINISHED, NEXT
 from syndicate.storage import tables
 
 _issues, _batches, _sources, _feeds = tables.issues, tables.batches, tables.sources, tables.feeds
+_counted = tables.ledger_counts
 _mails, _alerts, _instance = tables.transactional_mails, tables.alerts, tables.instance
 
 
@@ -41,7 +42,8 @@ def figures(connection: Connection) -> Figures:
     """All of them, as the caller's transaction sees them."""
     open_states = sa.select(_issues.c.state, sa.func.count()).where(_issues.c.state.in_(sorted(set(NEXT) - FINISHED)))
     under_way = sa.select(_issues.c.id).where(_issues.c.state.in_(["freezing", "sending", "paused", "cancelling"]))
-    of_batches = sa.select(_batches.c.state, sa.func.count()).where(_batches.c.issue_id.in_(under_way))
+    of_batches = sa.select(_counted.c.state, sa.func.sum(_counted.c.batches)).where(_counted.c.issue_id.in_(under_way))
+    some = sa.func.sum(_counted.c.batches) != 0
     uncertain = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(_batches.c.recipients), 0))
     people = connection.execute(uncertain.where(_batches.c.state == "uncertain")).one()
     sources = connection.execute(
@@ -56,7 +58,7 @@ def figures(connection: Connection) -> Figures:
     switch = connection.execute(sa.select(_instance.c.sending_stopped, _instance.c.quarantined)).one_or_none()
     return Figures(
         issues=_counts(connection, open_states.group_by(_issues.c.state)),
-        batches=_counts(connection, of_batches.group_by(_batches.c.state)),
+        batches=_counts(connection, of_batches.group_by(_counted.c.state).having(some)),
         uncertain_batches=int(people[0]),
         uncertain_people=int(people[1]),
         sources={row.name: row.last_ok_at for row in sources},

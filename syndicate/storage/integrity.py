@@ -5,8 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from syndicate.storage import tables
-from syndicate.storage.counting import wrong_counts
+from syndicate.storage import counting, ledger_counting, tables
 
 MOST = 20
 """How many complaints are enough."""
@@ -32,13 +31,18 @@ def _find_broken_pages(connection: Connection) -> list[str]:
 
 
 def find_wrong_counts(connection: Connection) -> list[str]:
-    """One sentence for each count of readers that is off, at most MOST. Looks at everybody."""
-    wrong = [
+    """One sentence for each count of readers or of an issue's books that is off, at most MOST. Looks at everybody."""
+    readers = [
         f"{kind[0]} counts {counted:,} {'suppressed' if kind[3] else kind[2]} subscriptions ({kind[1] or 'no cadence'},"
-        f" {kind[4] or 'no time zone'}), but has {there:,}. `syndicate db check --repair` counts anew."
-        for kind, (counted, there) in wrong_counts(connection).items()
+        f" {kind[4] or 'no time zone'}{f', paused until {kind[5]}' if kind[5] else ''}), but has {there:,}."
+        for kind, (counted, there) in counting.wrong_counts(connection).items()
     ]
-    return wrong[:MOST]
+    books = [
+        f"Issue {issue} counts {counted[1]:,} readers in {counted[0]:,} batches that are {state}, but has {there[1]:,}"
+        f" in {there[0]:,}."
+        for (issue, state), (counted, there) in ledger_counting.wrong_counts(connection).items()
+    ]
+    return [f"{each} `syndicate db check --repair` counts anew." for each in (readers + books)[:MOST]]
 
 
 def _find_broken_promises(connection: Connection) -> list[str]:

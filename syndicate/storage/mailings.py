@@ -40,6 +40,13 @@ def mailings_of(
     the article, when given."""
     recipients, issues, batches = tables.issue_recipients, tables.issues, tables.batches
     outcomes, variants = tables.recipient_outcomes, tables.variants
+    theirs = sa.select(recipients).where(recipients.c.subscriber_id == subscriber_id)
+    if issue_ids is not None:
+        theirs = theirs.where(recipients.c.issue_id.in_(list(issue_ids)))
+    if not article_id:
+        # No more is looked at than is wanted: issues are numbered in the order in which they were made.
+        theirs = theirs.order_by(recipients.c.issue_id.desc()).limit(limit)
+    latest = theirs.subquery()
     query = (
         sa.select(
             issues.c.id,
@@ -51,29 +58,26 @@ def mailings_of(
             sa.func.coalesce(outcomes.c.at, batches.c.settled_at, batches.c.posted_at).label("at"),
             variants.c.article_ids,
         )
-        .select_from(recipients)
-        .join(issues, issues.c.id == recipients.c.issue_id)
-        .join(batches, batches.c.id == batch_of(recipients), isouter=True)
+        .select_from(latest)
+        .join(issues, issues.c.id == latest.c.issue_id)
+        .join(batches, batches.c.id == batch_of(latest), isouter=True)
         .join(
             outcomes,
-            sa.and_(outcomes.c.issue_id == recipients.c.issue_id, outcomes.c.ordinal == recipients.c.ordinal),
+            sa.and_(outcomes.c.issue_id == latest.c.issue_id, outcomes.c.ordinal == latest.c.ordinal),
             isouter=True,
         )
         .join(
             variants,
             sa.and_(
-                variants.c.issue_id == recipients.c.issue_id,
-                variants.c.key == recipients.c.variant_key,
+                variants.c.issue_id == latest.c.issue_id,
+                variants.c.key == latest.c.variant_key,
                 variants.c.revision == sa.func.coalesce(batches.c.revision, issues.c.revision),
             ),
             isouter=True,
         )
-        .where(recipients.c.subscriber_id == subscriber_id)
         .order_by(issues.c.id.desc())
         .limit(limit)
     )
-    if issue_ids is not None:
-        query = query.where(issues.c.id.in_(list(issue_ids)))
     if article_id:
         query = query.where(sa.cast(variants.c.article_ids, sa.Text).contains(article_id, autoescape=True))
     return [

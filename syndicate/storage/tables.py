@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Text
 
+from syndicate.core.sample import SAMPLE_DOMAINS
 from syndicate.storage.columns import Moment, json_column
 
 metadata = sa.MetaData(
@@ -32,6 +33,19 @@ PAGE_DUE = (
 """Which articles' own pages have to be written or removed. In one text, because the index serves only a query that says
 it in the same words. A page once written stays when the article gets a URL elsewhere: mails link to it for ever. A
 retracted article's becomes a notice, which counts below zero."""
+
+_SAMPLE_ENDS = [f"{before}{domain}" for domain in SAMPLE_DOMAINS for before in ("@", ".")]
+
+
+def sample_address(end: str) -> str:
+    """`core.sample.is_sample_address` for a normalised address, whose domain is in lower case; `end` is how the
+    database says the last characters of it. In one text, as above, for the index of the few."""
+    lengths = sorted({len(each) for each in _SAMPLE_ENDS})
+    alike = {length: ", ".join(f"'{each}'" for each in _SAMPLE_ENDS if len(each) == length) for length in lengths}
+    return " OR ".join(f"{end.format(length)} IN ({ends})" for length, ends in alike.items())
+
+
+SAMPLE_ON_SQLITE, SAMPLE_ON_POSTGRESQL = sample_address("substr(address, -{})"), sample_address("right(address, {})")
 
 
 def _text(name: str, **options: Any) -> Column[str]:
@@ -123,6 +137,7 @@ audit_log = sa.Table(
     Column("detail", json_column(), nullable=False, server_default="{}"),
     Index("ix_audit_log_subject_id", "subject", "id"),
     Index("ix_audit_log_actor_id", "actor", "id"),
+    Index("ix_audit_log_action_id", "action", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -612,6 +627,18 @@ recipient_outcomes = sa.Table(
     comment="Recipients whose outcome differs from their batch's.",
 )
 
+ledger_counts = sa.Table(
+    "ledger_counts",
+    metadata,
+    Column("issue_id", Key, primary_key=True, autoincrement=False),
+    Column("state", String(12), primary_key=True),  # of batches, or the outcome of one person
+    Column("slot", Integer, primary_key=True, autoincrement=False),  # who counted: only the sum says something
+    Column("batches", BigInteger, nullable=False),
+    Column("people", BigInteger, nullable=False),
+    comment="How many batches and people of each issue are where. Triggers keep it in the transaction of each change"
+    " (see storage/ledger_counting.py), so that nothing else has to add up batches.",
+)
+
 batch_log = sa.Table(
     "batch_log",
     metadata,
@@ -672,6 +699,13 @@ subscribers = sa.Table(
     Column("erased_at", Moment),
     Index("ix_subscribers_address_hash", "address_hash"),
     Index("ix_subscribers_name", "name"),
+    # Whom nothing live is ever sent to.
+    Index(
+        "ix_subscribers_samples",
+        "id",
+        sqlite_where=sa.text(SAMPLE_ON_SQLITE),
+        postgresql_where=sa.text(SAMPLE_ON_POSTGRESQL),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -700,7 +734,7 @@ subscriptions = sa.Table(
         sqlite_where=sa.text("resume_from IS NOT NULL"),
         postgresql_where=sa.text("resume_from IS NOT NULL"),
     ),
-    # Whose pause ends today.
+    # Whose pause ends within this hour.
     Index(
         "ix_subscriptions_newsletter_paused_until",
         "newsletter",
@@ -714,11 +748,13 @@ audience_counts = sa.Table(
     "audience_counts",
     metadata,
     Column("newsletter", String(80), primary_key=True),
+    # The hour in UTC, '' for all, pausing or not: those of a pause are counted twice, so that hours gone by need not be
+    # added up.
+    Column("pause_ends", String(13), primary_key=True),
     Column("cadence", String(80), primary_key=True),
     Column("status", String(10), primary_key=True),
     Column("suppressed", Boolean, primary_key=True),
     Column("timezone", String(60), primary_key=True),
-    Column("pause_ends", String(10), primary_key=True),  # the day in UTC, '' for no pause
     Column("people", BigInteger, nullable=False),
     comment="How many subscriptions there are of each kind, without those of erased people. Triggers keep it in the"
     " transaction of each change (see storage/counting.py), so that nothing else has to count people.",

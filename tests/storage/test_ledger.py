@@ -29,7 +29,7 @@ from syndicate.core.batch import (
     way_on,
 )
 from syndicate.core.message import Answer
-from syndicate.storage import tables
+from syndicate.storage import ledger_counting, tables
 from syndicate.storage.claims import Planned, Prepared, claim, may_post, planned_recipients
 from syndicate.storage.database import Database, open_database
 from syndicate.storage.issues import change_issue
@@ -89,6 +89,8 @@ def begun() -> tuple[Database, bytes]:
     all runs: its statements are compiled once."""
     database = open_database("sqlite://")
     tables.metadata.create_all(database.engine)
+    with database.write() as connection:
+        ledger_counting.install(connection)
     articles = make_newsroom(database)
     add_readers(database, PEOPLE)
     issue_id = make_issue(database, articles)
@@ -339,6 +341,7 @@ class Ledger(RuleBasedStateMachine):
         if hasattr(self, "issue_id"):
             with self.database.read() as connection:
                 balance = books(connection, self.issue_id, gone=set(self.lives) - set(self.living()))
+                assert ledger_counting.wrong_counts(connection) == {}
             assert balance.balanced, balance
 
     @invariant()

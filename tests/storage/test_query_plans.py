@@ -26,7 +26,9 @@ from syndicate.storage import (
     audience,
     audience_counts,
     audit_search,
+    books,
     compositions,
+    figures,
     freezing,
     issues,
     ledger,
@@ -41,6 +43,7 @@ from syndicate.storage import (
     tables,
     windows,
 )
+from syndicate.storage.audit import record
 from syndicate.storage.database import Database, open_database
 from tests.mailing import MORNING, make_issue, make_newsroom
 
@@ -51,6 +54,12 @@ EVERYBODY = Issue(2, "morning", "", "manual", "freezing", 0, 0, 1, Audience(), N
 A_FEW = replace(EVERYBODY, audience=Audience(to=("ann@example.org", "bob@example.org")))
 ANN = "ann@example.org"
 REPORT = MailEvent("mailgun", "1", "delivered", "vendor", (ANN,), NOW, label="0" * 32)
+
+
+def _log_of_one_kind(connection: Connection) -> None:
+    record(connection, at=NOW, action="issue.hold")
+    record(connection, at=NOW, action="issue.pause")
+    assert len(audit_search.log_entries(connection, action="issue.p", before=900)) == 1
 
 
 def label_of(*_parts: int) -> str:
@@ -85,6 +94,12 @@ ACTIONS: dict[str, Callable[[Connection], object]] = {
     "one reader": lambda c: people.find_people(c, {"ann@example.org": "hash"}),
     "a page of readers": lambda c: people.list_subscribers(c, newsletter="morning", after=500),
     "what a reader was sent": lambda c: mailings.mailings_of(c, 7, article_id=ID),
+    "what a reader was sent last": lambda c: mailings.mailings_of(c, 7),
+    "how an issue stands": lambda c: books.books(c, 1, gone=["worker"]),
+    "figures for whoever watches": lambda c: figures.figures(c),
+    "sample readers of an issue to come": lambda c: audience.count_sample_readers(c, DAILY, NOW),
+    "sample readers of a send to a few": lambda c: audience.count_sample_readers(c, A_FEW, NOW),
+    "sample readers of an issue": lambda c: audience.count_sample_readers(c, replace(DAILY, planned=7), NOW),
     "suppressed addresses": lambda c: people.suppressed_reasons(c, ["hash"]),
     "how many may be mailed": lambda c: audience_counts.active_readers(c),
     "whom an issue reaches": lambda c: reach.count_reach(c, DAILY, [(ID, 4)], now=NOW),
@@ -97,6 +112,7 @@ ACTIONS: dict[str, Callable[[Connection], object]] = {
     "a reader's timeline": lambda c: reader_search.timeline(c, Subscriber(7, "", ""), "hash", limit=100),
     "the newest released articles": lambda c: article_search.find_articles(c, article_search.Wanted(status="released")),
     "the log of one thing": lambda c: audit_search.log_entries(c, subject="1"),
+    "the log of one kind": lambda c: _log_of_one_kind(c),
     "the log of somebody": lambda c: audit_search.log_entries(c, actor="Ed"),
     "the mails of reports": lambda c: mail_finding.find_by_label(c, [1, 2], [(0, (REPORT, ANN))], label_of),
     "the mails of reports of requests": lambda c: mail_finding.find_by_request(
@@ -117,6 +133,8 @@ READ_IN_ORDER = {
     "the newest released articles",
 }
 IN_ORDER = "USING INDEX ix_articles_arrived_at_number_id"
+OF_FEW = "ix_subscribers_samples"
+"""An index of a few rows only: the whole of it may be read."""
 
 
 @pytest.fixture
@@ -161,7 +179,8 @@ def test_no_large_table_is_read_from_end_to_end(sqlite: Database, name: str) -> 
             plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
             scans = [line for line in plan if line.startswith(tuple(f"SCAN {table}" for table in LARGE))]
             in_order = IN_ORDER if name != "the newest readers" else "SCAN subscribers"
-            assert [line for line in scans if in_order not in line] == [], (statement, plan)
+            scans = [line for line in scans if in_order not in line and OF_FEW not in line]
+            assert scans == [], (statement, plan)
             if name in READ_IN_ORDER:
                 assert not any("TEMP B-TREE" in line for line in plan), (statement, plan)
             if name == "the end of a chunk of a few":
@@ -187,6 +206,8 @@ def _whole_reads(node: dict[str, Any], *, in_order: bool) -> Iterator[str]:
     if table in LARGE:
         if kind == "Seq Scan":
             yield f"{kind} {table}"
+        elif node.get("Index Name") == OF_FEW:
+            pass
         elif kind.startswith("Index") and "Index Cond" not in node and not in_order:
             yield f"{kind} {table} {node.get('Index Name')}"
     for child in node.get("Plans", ()):

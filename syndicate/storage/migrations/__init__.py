@@ -74,9 +74,10 @@ def _upgrade_tables(connection: Connection) -> None:
             f"The database holds tables of another program: {str(error.orig).partition(chr(10))[0]}.",
             cure="Name an empty database in [database] url.",
         ) from error
-    from syndicate.storage import counting
+    from syndicate.storage import counting, ledger_counting
 
     counting.install(connection)
+    ledger_counting.install(connection)
 
 
 def require_current(database: Database) -> None:
