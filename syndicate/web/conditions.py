@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 LONGEST = 8_000
 """Octets of a header that are looked at; a longer one counts as absent."""
 
 _TAG = re.compile(rb'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _WEIGHT = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\Z")
+
+
+class Asked(NamedTuple):
+    """The headers that choose an answer; what stands on several lines is one list (RFC 9110 section 5.3)."""
+
+    none_match: bytes | None
+    since: bytes | None
+    accept_encoding: bytes | None
+
+
+def asked(headers: Iterable[tuple[bytes, bytes]]) -> Asked:
+    """From the headers of a request, their names in lower case."""
+    none_match = since = accept = None
+    for name, value in headers:
+        if name == b"if-none-match":
+            none_match = value if none_match is None else none_match + b"," + value
+        elif name == b"if-modified-since":
+            since = value
+        elif name == b"accept-encoding":
+            accept = value if accept is None else accept + b"," + value
+    return Asked(none_match, since, accept)
 
 
 def prefers_gzip(accept_encoding: bytes) -> bool:

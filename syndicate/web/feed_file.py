@@ -71,12 +71,15 @@ def media_type(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """The file in one coding: its tag, and the messages of ASGI that answer with it."""
+    """The file in one coding: its tag, the messages of ASGI that answer with it, and the headers of both answers as
+    HTTP/1.1 spells them, to their end."""
 
     tag: bytes
     whole: Message
     body: Message
     unchanged: Message
+    whole_head: bytes
+    unchanged_head: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,13 @@ def _coded(content: bytes, common: list[tuple[bytes, bytes]], *, gzip: bool = Fa
         {"type": "http.response.start", "status": 200, "headers": headers},
         {"type": "http.response.body", "body": content},
         {"type": "http.response.start", "status": 304, "headers": unchanged},
+        _spelled(headers),
+        _spelled(unchanged),
     )
+
+
+def _spelled(headers: list[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % each for each in headers) + b"\r\n"
 
 
 def _seconds(path: str) -> int:

@@ -15,7 +15,7 @@ from time import monotonic, time
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
-from syndicate.web.conditions import is_since, names_any, prefers_gzip
+from syndicate.web.conditions import Asked, asked, is_since, names_any, prefers_gzip
 from syndicate.web.feed_file import OPEN_TO_ALL, Coded, FeedFile, Message, is_plain, load, stamp_of
 
 Scope = MutableMapping[str, Any]
@@ -112,6 +112,21 @@ class FeedFiles:
             await self._other_method(method, send)
             return
         raw_path = scope.get("raw_path") or scope["path"].encode()
+        chosen = self.choose(raw_path, asked(scope["headers"]))
+        if chosen is None:
+            await self._nothing(raw_path, method, send)
+            return
+        coded, unchanged = chosen
+        if unchanged:
+            await send(coded.unchanged)
+            await send(_EMPTY)
+        else:
+            await send(coded.whole)
+            await send(_EMPTY if method == "HEAD" else coded.body)
+
+    def choose(self, raw_path: bytes, asked: Asked) -> tuple[Coded, bool] | None:
+        """What is answered to a GET or HEAD: the file in the coding that is asked for, and whether the asker holds it
+        already. None when no file is there. `raw_path` is as the request has it."""
         kept = self._at_hand.get(raw_path)
         if kept is not None and self._clock() - kept.looked_at < LOOK_SECONDS:
             file = kept.file
@@ -119,37 +134,21 @@ class FeedFiles:
             path = self._path(raw_path)
             found = None if path is None else self._file(path)
             if found is None:
-                await self._nothing(path, raw_path, method, send)
-                return
+                return None
             file = found
-        none_match = since = accept = None
-        for name, value in scope["headers"]:
-            if name == b"if-none-match":
-                none_match = value if none_match is None else none_match + b"," + value
-            elif name == b"if-modified-since":
-                since = value
-            elif name == b"accept-encoding":
-                accept = value if accept is None else accept + b"," + value
+        none_match, since, accept = asked
         coded = file.plain
         if accept is not None and file.gzipped is not None and self._wants_gzip(accept):
             coded = file.gzipped
-        unchanged: Coded | None = None
         if none_match is not None:
             if none_match == coded.tag:
-                unchanged = coded
-            else:
-                # A cache may hold the other coding: it is as current, and the answer repeats the tag that was named.
-                order = (coded, *(each for each in (file.plain, file.gzipped) if each and each is not coded))
-                place = names_any(none_match, tuple(each.tag for each in order))
-                unchanged = order[place] if place >= 0 else None
-        elif since is not None and (since == file.http_modified or is_since(since, file.last_modified)):
-            unchanged = coded
-        if unchanged is not None:
-            await send(unchanged.unchanged)
-            await send(_EMPTY)
-        else:
-            await send(coded.whole)
-            await send(_EMPTY if method == "HEAD" else coded.body)
+                return coded, True
+            # A cache may hold the other coding: it is as current, and the answer repeats the tag that was named.
+            order = (coded, *(each for each in (file.plain, file.gzipped) if each and each is not coded))
+            place = names_any(none_match, tuple(each.tag for each in order))
+            return (order[place], True) if place >= 0 else (coded, False)
+        unchanged = since is not None and (since == file.http_modified or is_since(since, file.last_modified))
+        return coded, unchanged
 
     def _wants_gzip(self, accept: bytes) -> bool:
         wants = self._codings.get(accept)
@@ -214,7 +213,8 @@ class FeedFiles:
         # Relative, so that it holds below any prefix, and never leads to another host.
         return f"./{quote(path.rpartition('/')[2], safe='')}/"
 
-    async def _nothing(self, path: str | None, raw_path: bytes, method: str, send: Send) -> None:
+    async def _nothing(self, raw_path: bytes, method: str, send: Send) -> None:
+        path = self._path(raw_path)
         place = self._place_of_folder(path, raw_path)
         if place:
             await _say(send, 301, f"It is at {place}", method, (b"location", place.encode()))
@@ -233,7 +233,7 @@ class FeedFiles:
 
 
 def _usual_spelling(path: str) -> bytes:
-    return (PREFIX + path).encode()
+    return quote(PREFIX + path).encode()
 
 
 async def _say(send: Send, status: int, sentence: str, method: str, *headers: tuple[bytes, bytes]) -> None:

@@ -1,11 +1,15 @@
 """What a connection may cost before its request is understood: uvicorn's own parser takes a head of any length, for as
-long as somebody cares to send one."""
+long as somebody cares to send one. And what one need not cost that only polls a feed."""
 
 from __future__ import annotations
 
 import asyncio
+from math import inf
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from syndicate.web.polls import Polls
 
 LARGEST_HEAD = 64_000
 """Octets of a request line and its headers; a little more may have been read by then."""
@@ -16,12 +20,21 @@ _FRAMES = 8
 
 
 class Guarded(HttpToolsProtocol):
-    """Refuses heads that are too long, and closes connections whose head does not come to its end."""
+    """Refuses heads that are too long, closes connections whose head does not come to its end, and answers polls of
+    feeds at once where the application has `polls`."""
 
     _in_head = True
     _begun = False
     _head = _body = _around = 0
     _patience: asyncio.TimerHandle | None = None
+    _polls: Polls | None = None
+    _polled_at = -inf
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # These have to see each request.
+        if not (self.config.access_log or self.limit_concurrency or self.root_path):
+            self._polls = getattr(self.config.app, "polls", None)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -29,9 +42,15 @@ class Guarded(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_no_more()
+        self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._polls is not None and self._is_at_rest():
+            answer = self._polls.answer(data, self.server_state.default_headers)
+            if answer is not None:
+                self._poll(answer)
+                return
         if self._in_head:
             if self._head > LARGEST_HEAD:
                 self._refuse()
@@ -43,8 +62,42 @@ class Guarded(HttpToolsProtocol):
         # Between and behind the chunks of a body may stand extensions and trailers, which nothing here reads.
         if self._around > LARGEST_HEAD + _FRAMES * self._body and not self._in_head:
             self._refuse()
-        if self._begun and self._patience is None:
+        # An empty line before a head begins none, and has ended uvicorn's own waiting.
+        if self._patience is None and (self._begun or (self._head and self._in_head and self._is_answered())):
             self._wait()
+
+    def _is_answered(self) -> bool:
+        """Whether nothing is owed for what came so far."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _is_at_rest(self) -> bool:
+        """Whether what comes now begins a request, and its answer need not wait."""
+        return (
+            self._head == 0
+            and self._in_head
+            and not self._begun
+            and self._is_answered()
+            and not self.flow.write_paused
+        )
+
+    def _poll(self, answer: tuple[bytes, ...]) -> None:
+        self.transport.writelines(answer)
+        self.server_state.total_requests += 1
+        # One timer for many polls: when it is over it looks how long ago the last one was.
+        self._polled_at = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._wait_no_more()
+            self._keep_alive_for(self.timeout_keep_alive)
+
+    def _keep_alive_for(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        left = self._polled_at + self.timeout_keep_alive - self.loop.time()
+        if left > 0 and not self.transport.is_closing():
+            self._keep_alive_for(left)
+        else:
+            super().timeout_keep_alive_handler()
 
     def on_message_begin(self) -> None:
         self._begun = True

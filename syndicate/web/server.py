@@ -15,6 +15,8 @@ from syndicate.web.protocol import Guarded
 
 DRAIN_SECONDS = 10
 """How long open requests may take to end after the stop."""
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection may stay open after an answer."""
 
 
 class _Server(uvicorn.Server):
@@ -40,7 +42,7 @@ def serve(app: Any, listener: socket.socket, stop: threading.Event) -> None:
         # A server in front on this machine says who asks; anybody else is not believed.
         proxy_headers=True,
         forwarded_allow_ips="127.0.0.1,::1",
-        timeout_keep_alive=75,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = _Server(config)

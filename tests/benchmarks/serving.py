@@ -4,10 +4,11 @@
 
 Whole answers and 304, plain and gzip, over connections that are kept, asked for by wrk on loopback, from the whole web
 application of a site with the product's own server, while another process keeps a processor busy as `work` may (not
-with --idle). One worker of nginx against one web process, in turns,
-so that what else the machine does falls on both; the median of the rounds' ratios counts. nginx keeps its files open
-and takes the compressed twins as they are (gzip_static). Both and wrk are installed with apt where they are missing and
-this runs as root. Ends with 1 below half of nginx, or when the two do not answer with the same bytes.
+with --idle). One worker of nginx against one web process, in turns, so that what else the machine does falls on both;
+the median of the rounds' ratios counts. Beside the rates stands what each uses of a processor for a request, which
+others on the machine spoil least. nginx keeps its files open and takes the compressed twins as they are (gzip_static).
+Both and wrk are installed with apt where they are missing and this runs as root. Ends with 1 below half of nginx, or
+when the two do not answer with the same bytes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import requests
 
@@ -70,16 +72,31 @@ http {{
 """
 
 
+@dataclass(frozen=True)
+class Server:
+    """One of the two: where it answers, and its process."""
+
+    address: str
+    pid: int
+
+
+class Run(NamedTuple):
+    """Requests a second, and processor time of the server for each in seconds."""
+
+    rate: float
+    cost: float
+
+
 @dataclass
 class Case:
-    """One kind of request; the rates of both, round by round."""
+    """One kind of request; the runs of both, round by round."""
 
     name: str
     path: str
     accept: str
     conditional: bool
-    ours: list[float] = field(default_factory=list)
-    peer: list[float] = field(default_factory=list)
+    ours: list[Run] = field(default_factory=list)
+    peer: list[Run] = field(default_factory=list)
 
     def headers(self, address: str) -> dict[str, str]:
         asked = {"Accept-Encoding": self.accept}
@@ -89,8 +106,12 @@ class Case:
         return asked
 
     @property
+    def ratios(self) -> list[float]:
+        return [ours.rate / peer.rate for ours, peer in zip(self.ours, self.peer, strict=True)]
+
+    @property
     def ratio(self) -> float:
-        return median(ours / peer for ours, peer in zip(self.ours, self.peer, strict=True))
+        return median(self.ratios)
 
 
 def cases() -> list[Case]:
@@ -158,7 +179,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def wait_for(address: str) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         try:
             requests.get(f"{address}/feeds/rss.xml", timeout=5).raise_for_status()
             return
@@ -167,16 +188,18 @@ def wait_for(address: str) -> None:
     raise SystemExit(f"{address} does not answer.")
 
 
-def rate(address: str, case: Case, seconds: float) -> float:
-    """Requests a second that were answered as they should be."""
-    options = [part for name, value in case.headers(address).items() for part in ("-H", f"{name}: {value}")]
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", *options, address + case.path]
+def ask(server: Server, case: Case, seconds: float) -> Run:
+    """Asks for so long; each answer is as it should be."""
+    options = [part for name, value in case.headers(server.address).items() for part in ("-H", f"{name}: {value}")]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", *options, server.address + case.path]
+    used = cpu_seconds(server.pid)
     out = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 30).stdout
+    used = cpu_seconds(server.pid) - used
     if "Non-2xx" in out or "Socket errors" in out:
         raise SystemExit(f"{case.name}: {out}")
-    found = re.search(r"Requests/sec:\s*([\d.]+)", out)
-    assert found is not None, out
-    return float(found[1])
+    rate, requests_made = re.search(r"Requests/sec:\s*([\d.]+)", out), re.search(r"(\d+) requests in", out)
+    assert rate is not None and requests_made is not None, out
+    return Run(float(rate[1]), used / int(requests_made[1]))
 
 
 def require_same(ours: str, peer: str, case: Case) -> None:
@@ -233,29 +256,31 @@ def measure(seconds: float, rounds: int, *, busy: bool) -> int:
         feeds = open_site(folder / "site", {}).feeds_folder
         write(feeds)
         ports = free_port(), free_port()
-        ours, peer = (f"http://127.0.0.1:{port}" for port in ports)
         (folder / "nginx.conf").write_text(NGINX.format(folder=folder, feeds=feeds, port=ports[1]))
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"
         with (
-            process(*here, "--serve", str(folder / "site"), str(ports[0])),
-            process(nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")),
+            process(*here, "--serve", str(folder / "site"), str(ports[0])) as our_pid,
+            process(nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")) as peer_pid,
         ):
-            for address in (ours, peer):
-                wait_for(address)
+            pids = our_pid, peer_pid
+            ours, peer = (Server(f"http://127.0.0.1:{port}", pid) for port, pid in zip(ports, pids, strict=True))
+            for server in (ours, peer):
+                wait_for(server.address)
             for case in every:
-                require_same(ours, peer, case)
+                require_same(ours.address, peer.address, case)
             if busy:
                 with process(*here, "--work"):
                     run(every, ours, peer, seconds, rounds)
             else:
                 run(every, ours, peer, seconds, rounds)
-    columns = f"{'ours':>10}{'nginx':>10}{'ratio':>8}{'least':>8}{'most':>8}"
-    print(f"{'':<30}{columns}   requests a second, medians")
+    print(f"{'':<24}{'requests a second':>20}{'µs of processor':>18}")
+    print(f"{'':<24}{'ours':>10}{'nginx':>10}{'ours':>9}{'nginx':>9}{'ratio':>8}{'least':>8}{'most':>8}")
     for case in every:
-        ratios = [a / b for a, b in zip(case.ours, case.peer, strict=True)]
+        runs = (case.ours, case.peer)
+        rates = "".join(f"{median(each.rate for each in both):>10,.0f}" for both in runs)
+        costs = "".join(f"{1e6 * median(each.cost for each in both):>9.1f}" for both in runs)
         print(
-            f"{case.name:<30}{median(case.ours):>10,.0f}{median(case.peer):>10,.0f}{case.ratio:>8.2f}"
-            f"{min(ratios):>8.2f}{max(ratios):>8.2f}"
+            f"{case.name:<24}{rates}{costs}{case.ratio:>8.2f}{min(case.ratios):>8.2f}{max(case.ratios):>8.2f}"
             f"{'' if case.ratio >= MARK else '   below the mark'}"
         )
     beside = "beside a busy process" if busy else "with nothing beside"
@@ -263,12 +288,12 @@ def measure(seconds: float, rounds: int, *, busy: bool) -> int:
     return 0 if all(case.ratio >= MARK for case in every) else 1
 
 
-def run(every: list[Case], ours: str, peer: str, seconds: float, rounds: int) -> None:
+def run(every: list[Case], ours: Server, peer: Server, seconds: float, rounds: int) -> None:
     for number in range(rounds):
         for case in every:
             pair = [(ours, case.ours), (peer, case.peer)]
-            for address, rates in pair if number % 2 else pair[::-1]:
-                rates.append(rate(address, case, seconds))
+            for server, runs in pair if number % 2 else pair[::-1]:
+                runs.append(ask(server, case, seconds))
 
 
 if __name__ == "__main__":
