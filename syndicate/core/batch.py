@@ -10,8 +10,8 @@ it is unresolved: "not accepted" said of a replay proves nothing about the reque
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -50,7 +50,9 @@ REPLAY_PART = 0.9
 class Step:
     """What becomes of a batch. `retry_at` is when to go on by itself: with `retry` the next generation, with
     `uncertain` the next replay or look-up; an uncertain batch without it is parked until somebody decides. `refused`
-    maps an index in the request to the vendor's reason. `pause` is why the whole issue pauses, or "". `counts` is
+    maps an index in the request to the vendor's reason. `not_taken` holds the indexes of those that an API which took
+    others did not take: with `split` the batch falls into `pieces`, and those not taken go again, at `retry_at` if that
+    is given; with `uncertain` only the others are proven. `pause` is why the whole issue pauses, or "". `counts` is
     false for a request that says nothing about the batch, so that it does not come nearer to the ceiling."""
 
     state: BatchState
@@ -60,6 +62,7 @@ class Step:
     vendor_ids: tuple[str, ...] = ()
     pause: str = ""
     counts: bool = True
+    not_taken: frozenset[int] = frozenset()
 
 
 def check_step(batch_id: int, now_in: BatchState, to: BatchState) -> None:
@@ -84,6 +87,8 @@ def after_answer(
     back-off for it. `replay` tells that an earlier request of the same generation is unresolved."""
     wait = timedelta(seconds=max(wait_seconds, answer.retry_after_seconds or 0.0))
     pause = answer.why if answer.stops else ""
+    if answer.verdict == "accepted" and answer.not_taken:
+        return _after_a_part(answer, replay=replay, pause=pause, now=now, wait=wait)
     if answer.verdict == "accepted":
         return Step("accepted", answer.why, refused=answer.refused, vendor_ids=answer.vendor_ids, pause=pause)
     if answer.verdict == "uncertain" or replay:
@@ -102,6 +107,25 @@ def after_answer(
     return Step("retry", answer.why, retry_at=now + wait)
 
 
+def _after_a_part(answer: Answer, *, replay: bool, pause: str, now: datetime, wait: timedelta) -> Step:
+    """What an API that took only some of the messages makes of the batch."""
+    if replay:
+        # Of those whom it did not take now, the first request may have been taken.
+        unproven = answer.not_taken | answer.refused.keys()
+        return Step("uncertain", answer.why, retry_at=now + wait, pause=pause, not_taken=unproven)
+    after = answer.retry_after_seconds
+    return Step(
+        "split",
+        answer.why,
+        retry_at=None if after is None or answer.stops else now + timedelta(seconds=after),
+        refused=answer.refused,
+        vendor_ids=answer.vendor_ids,
+        pause=pause,
+        counts=False,
+        not_taken=answer.not_taken,
+    )
+
+
 def too_bad(why: str, size: int) -> Step:
     """A request that can never succeed and was surely not accepted: one recipient is refused, more are halved, so that
     the one at fault is found and the others get theirs."""
@@ -112,6 +136,29 @@ def halves(first: int, last: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """The ranges of the two children of a split batch."""
     middle = (first + last) // 2
     return (first, middle), (middle + 1, last)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a batch that was taken in part: all in it were taken, or none."""
+
+    first: int
+    last: int
+    taken: bool
+
+
+def pieces(first: int, last: int, ordinals: Sequence[int], not_taken: Collection[int]) -> list[Piece]:
+    """The ranges of the children of a batch of which the API took a part: as few as there can be. `ordinals` are those
+    of the messages in the request, in order, `not_taken` indexes among them. Who was left out of the request falls to
+    those before them."""
+    found: list[Piece] = []
+    for place, ordinal in enumerate(ordinals):
+        taken = place not in not_taken
+        if not found:
+            found = [Piece(first, last, taken)]
+        elif found[-1].taken != taken:
+            found[-1:] = [replace(found[-1], last=ordinal - 1), Piece(ordinal, last, taken)]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,11 +71,13 @@ Verdict = Literal["accepted", "not_accepted", "uncertain"]
 class Answer:
     """What became of one request.
 
-    accepted: a readable success; `refused` maps the index of a message in the request to the vendor's reason when the
-    API turned single messages down inside it, and `stops` when it would go on to do so. not_accepted: surely not taken,
-    by the adapter's sheet (DNS, connect, TLS, listed rejections); `permanent` when the same request can never succeed,
-    `stops` when every other request would fail too (key, domain, account): the issue pauses and nothing is refused.
-    uncertain: anything else.
+    accepted: a readable success. `refused` maps the index of a message in the request to the vendor's reason when the
+    API turned single messages down inside it; `not_taken` holds the indexes of those that it surely did not take for
+    what has nothing to do with them (credits that ran out midway, a limit): they go again. Not all are in one of the
+    two. `stops` tells that it would go on so, `retry_after_seconds` when those not taken may go again.
+    not_accepted: surely not taken, by the adapter's sheet (DNS, connect, TLS, listed rejections); `permanent` when the
+    same request can never succeed, `stops` when every other request would fail too (key, domain, account): the issue
+    pauses and nothing is refused. uncertain: anything else.
     """
 
     verdict: Verdict
@@ -85,3 +87,4 @@ class Answer:
     stops: bool = False
     retry_after_seconds: float | None = None
     vendor_ids: tuple[str, ...] = ()
+    not_taken: frozenset[int] = frozenset()

@@ -37,18 +37,38 @@ def stopped(cure: str, why: str) -> Answer:
     return Answer("not_accepted", f"{cure} ({why})", stops=True)
 
 
-def of_results(ids: tuple[str, ...], refused: Mapping[int, str], *, cure: str, stops: bool = False) -> Answer:
-    """What results for single messages come to: `ids` of those taken, the reasons for those refused. With a `cure` the
-    refusals are of the account, not of the messages.
+def of_results(
+    ids: tuple[str, ...],
+    refused: Mapping[int, str],
+    not_taken: Mapping[int, str],
+    *,
+    cure: str,
+    stops: bool = False,
+    retry_after_seconds: float | None = None,
+) -> Answer:
+    """What results for single messages come to: `ids` of those taken, the reasons for those `refused`, and for those
+    `not_taken` for what is no fault of theirs: with a `cure` of the account (it `stops` then), else of the moment.
 
-    When none was taken and it is not the account, a batch is halved until single messages remain, so that what is wrong
-    with all of them pauses the issue instead of refusing everybody."""
-    why = next(iter(refused.values()), "200")
+    When none was taken and nothing is wrong but with the messages, a batch is halved until single messages remain, so
+    that what is wrong with all of them pauses the issue instead of refusing everybody."""
+    why = next(iter((not_taken or refused).values()), "200")
     why = f"{cure} ({why})" if cure else why
+    stops = bool(cure) or stops
     if ids:
-        # What is wrong with the account came up midway: those it met are shown as refused, by the API's words.
-        return Answer("accepted", why, refused=refused, stops=bool(cure) or stops, vendor_ids=ids)
-    return Answer("not_accepted", why, permanent=not cure, stops=bool(cure))
+        return Answer(
+            "accepted",
+            why,
+            refused=refused,
+            stops=stops,
+            retry_after_seconds=retry_after_seconds,
+            vendor_ids=ids,
+            not_taken=frozenset(not_taken),
+        )
+    if cure:
+        return Answer("not_accepted", why, stops=True)
+    if retry_after_seconds is not None:
+        return Answer("not_accepted", why, retry_after_seconds=retry_after_seconds)
+    return Answer("not_accepted", why, permanent=True)
 
 
 def excerpt(reply: Reply) -> str:

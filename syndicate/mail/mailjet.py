@@ -162,6 +162,7 @@ def _read_results(reply: Reply, results: Any, count: int) -> Answer:
     """A result for each message, in order; the status is an error's as soon as one of them is."""
     ids: list[str] = []
     refused: dict[int, str] = {}
+    not_taken: dict[int, str] = {}
     codes: set[str] = set()
     for place, one in enumerate(results if isinstance(results, list) else []):
         id_, errors = _accepted(one), _errors(one)
@@ -169,12 +170,13 @@ def _read_results(reply: Reply, results: Any, count: int) -> Answer:
             ids.append(id_)
         elif errors:
             codes |= errors.keys()
-            refused[place] = "; ".join(f"{code}: {answers.printable(words)}" for code, words in errors.items())[:300]
-    if len(ids) + len(refused) != count or len(results) != count or codes - _OF_THE_MESSAGE - _OF_THE_ACCOUNT.keys():
+            why = "; ".join(f"{code}: {answers.printable(words)}" for code, words in errors.items())[:300]
+            (not_taken if _OF_THE_ACCOUNT.keys() & errors.keys() else refused)[place] = why
+    told = len(ids) + len(refused) + len(not_taken)
+    if told != count or len(results) != count or codes - _OF_THE_MESSAGE - _OF_THE_ACCOUNT.keys():
         return Answer("uncertain", f"it does not tell what became of {count} messages: {answers.excerpt(reply)}")
-    return answers.of_results(
-        tuple(ids), refused, cure=next((_OF_THE_ACCOUNT[code] for code in sorted(codes) if code in _OF_THE_ACCOUNT), "")
-    )
+    cure = next((_OF_THE_ACCOUNT[code] for code in sorted(codes) if code in _OF_THE_ACCOUNT), "")
+    return answers.of_results(tuple(ids), refused, not_taken, cure=cure)
 
 
 def _accepted(result: Any) -> str:

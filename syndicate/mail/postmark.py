@@ -56,6 +56,8 @@ _OF_THE_ACCOUNT: Mapping[int, str] = {
 _OF_THE_MOMENT = frozenset([100, 429])
 """ErrorCode for maintenance and for too many requests."""
 
+_MOMENT_SECONDS = 60.0
+
 _OF_THE_REQUEST = frozenset([300, 402, 403, 410])
 """ErrorCode under which a 422 turns the whole request down before any message is looked at: invalid, not JSON, not the
 JSON expected, too many messages. 401, 403, 404, 405, 413 and 429 do so by status. Source: "API error codes" and "HTTP
@@ -197,13 +199,19 @@ def _read_results(reply: Reply, answer: Any, count: int) -> Answer:
     ids = tuple(str(one["MessageID"]) for one in results if one.get("ErrorCode") == 0 and one.get("MessageID"))
     if len(results) != count or not all(type(code) is int for code in codes) or len(ids) != codes.count(0):
         return Answer("uncertain", f"200, but it does not tell of {count} messages: {answers.excerpt(reply)}")
-    refused = {
+    told = {
         place: f"{one['ErrorCode']}: {answers.printable(str(one.get('Message', '')))}"
         for place, one in enumerate(results)
         if one["ErrorCode"]
     }
-    cure = next((_OF_THE_ACCOUNT[code] for code in codes if code in _OF_THE_ACCOUNT), "")
-    if not ids and not cure and _OF_THE_MOMENT.intersection(codes):
-        return Answer("not_accepted", next(iter(refused.values())), retry_after_seconds=60.0)
-    strange = not _OF_THE_RECIPIENT.issuperset(code for code in codes if code)
-    return answers.of_results(ids, refused, cure=cure, stops=strange)
+    # What the list does not name as the recipient's may be of the account: it goes again.
+    refused = {place: why for place, why in told.items() if codes[place] in _OF_THE_RECIPIENT}
+    moment = _OF_THE_MOMENT.intersection(codes)
+    return answers.of_results(
+        ids,
+        refused,
+        {place: why for place, why in told.items() if place not in refused},
+        cure=next((_OF_THE_ACCOUNT[code] for code in codes if code in _OF_THE_ACCOUNT), ""),
+        stops=not (_OF_THE_RECIPIENT | _OF_THE_MOMENT).issuperset(code for code in codes if code),
+        retry_after_seconds=_MOMENT_SECONDS if moment else None,
+    )

@@ -56,7 +56,8 @@ def send_test(
         answer = mail_api.post(mail_api.build(part), key=f"{key}.{start}", count=len(part))
         if answer.verdict != "accepted":
             raise MailAPIError(f"The test was not taken by the mail API: {answer.why}.", cure="Nobody else was mailed.")
-        taken += [message.to_email for place, message in enumerate(part) if place not in answer.refused]
+        left_out = answer.refused.keys() | answer.not_taken
+        taken += [message.to_email for place, message in enumerate(part) if place not in left_out]
     with database.write() as connection:
         record(connection, at=now, actor=actor, action="issue.test", subject=str(issue_id), detail={"to": len(taken)})
     return taken

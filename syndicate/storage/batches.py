@@ -220,11 +220,20 @@ def put_outcomes(
 
 
 def insert_batch(
-    connection: Connection, issue_id: int, first: int, last: int, *, revision: int, parent_id: int | None = None
+    connection: Connection,
+    issue_id: int,
+    first: int,
+    last: int,
+    *,
+    revision: int,
+    parent_id: int | None = None,
+    **more: Any,
 ) -> int:
-    """A planned batch for a range of ordinals."""
+    """A batch for a range of ordinals, planned unless `more` columns say another state."""
     values = {"issue_id": issue_id, "first": first, "last": last, "revision": revision, "parent_id": parent_id}
-    added = connection.execute(sa.insert(_batches).values(**values, state="planned").returning(_batches.c.id))
+    added = connection.execute(
+        sa.insert(_batches).values(**{"state": "planned", **values, **more}).returning(_batches.c.id)
+    )
     return int(added.scalar_one())
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from syndicate.core.batch import Step, check_step, halves
+from syndicate.core.batch import Step, check_step, halves, pieces
 from syndicate.storage import tables
 from syndicate.storage.batches import (
     BATCH_COLUMNS,
@@ -25,6 +27,7 @@ from syndicate.storage.batches import (
     set_state,
 )
 from syndicate.storage.issues import get_issue, move_issue
+from syndicate.storage.proofs import prove
 
 _batches = tables.batches
 _outcomes = tables.recipient_outcomes
@@ -51,10 +54,13 @@ def settle(connection: Connection, issue_id: int, settled: Sequence[tuple[Claim,
             continue
         if ours:
             _replace_outcomes(connection, claim, step, now)
-            _move(connection, held, step, now)
+            _move(connection, held, step, now, claim)
+            if step.state == "uncertain":
+                _prove_a_part(connection, claim, step, step.why)
         elif step.state == "accepted":
             _prove(connection, held, claim, step, now)
         else:
+            _prove_a_part(connection, claim, step, f"a late answer shows it: {step.why}")
             late = replace(held, generation=claim.batch.generation)
             note(connection, late, "late", f"a late answer: {step.why}", now, claim.batch.worker_id)
     return [result[claim.batch.id] for claim, _ in settled]
@@ -115,6 +121,17 @@ def _prove(connection: Connection, held: Batch, claim: Claim, step: Step, now: d
     note(connection, held, "accepted", late.why, now, claim.batch.worker_id)
 
 
+def _prove_a_part(connection: Connection, claim: Claim, step: Step, why: str) -> None:
+    """Of an answer that settles nothing it is still believed whom the API took."""
+    if not step.not_taken:
+        return
+    left = step.not_taken | step.refused.keys()
+    taken = [ordinal for place, ordinal in enumerate(claim.ordinals) if place not in left]
+    if taken:
+        batch = claim.batch
+        prove(connection, batch.issue_id, taken, api=batch.api, all_or_nothing=False, why=why)
+
+
 def _part(claim: Claim, child: Batch) -> Claim:
     inside = range(child.first, child.last + 1)
     return Claim(
@@ -148,7 +165,7 @@ def set_aside(connection: Connection, batch: Batch, step: Step, now: datetime) -
         set_columns(connection, batch.id, recipients=0)
 
 
-def _move(connection: Connection, held: Batch, step: Step, now: datetime) -> None:
+def _move(connection: Connection, held: Batch, step: Step, now: datetime, claim: Claim | None = None) -> None:
     if held.proof and step.state != "accepted":
         # It came before the answer, or instead of it.
         step = Step("accepted", held.proof)
@@ -159,12 +176,14 @@ def _move(connection: Connection, held: Batch, step: Step, now: datetime) -> Non
         step.state,
         now,
         why=step.why if step.state != "accepted" or step.refused else held.proof,
-        retry_at=step.retry_at,
+        retry_at=step.retry_at if step.state != "split" else None,
         proof="",
         vendor_ids=list(step.vendor_ids),
         attempts=held.attempts if step.counts else max(held.attempts - 1, 0),
     )
-    if step.state == "split":
+    if step.state == "split" and step.not_taken and claim is not None:
+        _fall_into_pieces(connection, held, step, now, claim)
+    elif step.state == "split":
         # Of whom it is proven that they have it goes on in the half that they fall to.
         own = _outcomes.c.batch_id == held.id
         connection.execute(sa.delete(_outcomes).where(own, _outcomes.c.outcome != "accepted"))
@@ -176,6 +195,36 @@ def _move(connection: Connection, held: Batch, step: Step, now: datetime) -> Non
         note(connection, held, step.state, step.why, now, held.worker_id)
 
 
+def _fall_into_pieces(connection: Connection, held: Batch, step: Step, now: datetime, claim: Claim) -> None:
+    """Children of a batch of which the API took a part: accepted are those that it read, and the others go again."""
+    own, ids = _outcomes.c.batch_id == held.id, iter(step.vendor_ids)
+    carried = {
+        name: getattr(held, name)
+        for name in (*("generation", "api", "account", "request_key", "sha256"), "worker_id", "fence", "attempts")
+    }
+    moments = sa.select(_batches.c.first_posted_at, _batches.c.posted_at).where(_batches.c.id == held.id)
+    carried |= connection.execute(moments).one()._mapping
+    for piece in pieces(held.first, held.last, claim.ordinals, step.not_taken):
+        inside = range(piece.first, piece.last + 1)
+        mine = [place for place, ordinal in enumerate(claim.ordinals) if ordinal in inside]
+        theirs = sa.and_(own, _outcomes.c.ordinal.between(piece.first, piece.last))
+        refused = {at: step.refused[place] for at, place in enumerate(mine) if place in step.refused}
+        more: dict[str, Any] = {"state": "retry" if step.retry_at else "planned", "retry_at": step.retry_at}
+        if piece.taken:
+            more = {**carried, "state": "accepted", "settled_at": now, "why": step.why if refused else ""}
+            more |= {"recipients": len(mine), "vendor_ids": list(islice(ids, len(mine) - len(refused)))}
+        child = insert_batch(
+            connection, held.issue_id, piece.first, piece.last, revision=held.revision, parent_id=held.id, **more
+        )
+        if not piece.taken:
+            # Whether they may be mailed is asked again.
+            connection.execute(sa.delete(_outcomes).where(theirs, _outcomes.c.outcome != "accepted"))
+        connection.execute(sa.update(_outcomes).where(theirs).values(batch_id=child))
+        if piece.taken:
+            part = _part(claim, replace(held, id=child, first=piece.first, last=piece.last))
+            _replace_outcomes(connection, part, Step("accepted", refused=refused), now)
+
+
 def _replace_outcomes(connection: Connection, claim: Claim, step: Step, now: datetime) -> None:
     """Who was left out of this very request, and whom the API turned down inside it."""
     if step.state != "accepted":
@@ -184,7 +233,7 @@ def _replace_outcomes(connection: Connection, claim: Claim, step: Step, now: dat
     query = sa.select(_outcomes.c.ordinal).where(
         _outcomes.c.batch_id == claim.batch.id, _outcomes.c.outcome == "accepted"
     )
-    proven = set(connection.execute(query).scalars()) if claim.batch.size > 1 else set()
+    proven = set(connection.execute(query).scalars())
     # Of those in this request the batch itself says it now.
     settled = sorted(proven & set(claim.ordinals))
     if settled:

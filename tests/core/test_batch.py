@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from syndicate.core.batch import (
     check_step,
     halves,
     may_replay,
+    pieces,
     request_key,
     way_on,
 )
@@ -32,6 +34,7 @@ ANSWERS = st.builds(
     permanent=st.booleans(),
     stops=st.booleans(),
     retry_after_seconds=st.none() | st.floats(0, 86_400),
+    not_taken=st.frozensets(st.integers(100, 199), max_size=3),
 )
 UNRESOLVED = st.builds(
     Unresolved,
@@ -47,7 +50,16 @@ UNRESOLVED = st.builds(
 def test_an_answer_leads_to_one_lawful_step(answer: Answer, size: int, replay: bool, attempts: int) -> None:
     step = after_answer(answer, size=size, replay=replay, attempts=attempts, now=NOW, wait_seconds=2)
     assert step.state in NEXT["sending"]
-    assert (step.state == "accepted") == (answer.verdict == "accepted")
+    in_part = answer.verdict == "accepted" and bool(answer.not_taken)
+    assert (step.state == "accepted") == (answer.verdict == "accepted" and not in_part)
+    if in_part:
+        # Those not taken go again, but in the request that this one repeats they may have been taken.
+        assert step.state == ("uncertain" if replay else "split")
+        assert answer.not_taken <= step.not_taken
+        assert not step.not_taken & step.refused.keys()
+        assert bool(step.pause) == answer.stops
+    else:
+        assert step.not_taken == frozenset()
     if answer.verdict == "uncertain":
         assert step.state == "uncertain"
     if replay and answer.verdict != "accepted":
@@ -58,9 +70,9 @@ def test_an_answer_leads_to_one_lawful_step(answer: Answer, size: int, replay: b
         assert step.state in ("planned", "uncertain")
     if step.state == "retry":
         assert step.retry_at is not None
-    if step.state in ("refused", "split"):
+    if step.state in ("refused", "split") and not in_part:
         assert (answer.permanent, step.state == "refused") == (True, size == 1)
-    if step.retry_at is not None and answer.retry_after_seconds is not None:
+    if not in_part and step.retry_at is not None and answer.retry_after_seconds is not None:
         assert step.retry_at >= NOW + timedelta(seconds=answer.retry_after_seconds)
 
 
@@ -86,10 +98,33 @@ def test_a_replay_that_can_never_succeed_is_parked() -> None:
     assert (step.state, step.retry_at) == ("uncertain", None)
 
 
-def test_what_was_taken_before_the_account_was_closed_is_accepted_and_the_issue_pauses() -> None:
-    answer = Answer("accepted", "no credits left", refused={1: "405: no credits left"}, stops=True, vendor_ids=("a",))
+def test_whom_a_closed_account_did_not_take_goes_again_and_the_issue_pauses() -> None:
+    answer = Answer("accepted", "no credits left", not_taken=frozenset([1]), stops=True, vendor_ids=("a",))
     step = after_answer(answer, size=2, replay=False, attempts=1, now=NOW, wait_seconds=1)
-    assert (step.state, step.pause, step.refused) == ("accepted", "no credits left", answer.refused)
+    assert (step.state, step.pause, step.retry_at) == ("split", "no credits left", None)
+    assert (step.refused, step.not_taken, step.vendor_ids) == ({}, frozenset([1]), ("a",))
+
+
+def test_whom_a_limit_did_not_take_goes_again_when_the_api_says() -> None:
+    answer = Answer("accepted", "429", not_taken=frozenset([1]), retry_after_seconds=60, vendor_ids=("a",))
+    step = after_answer(answer, size=2, replay=False, attempts=1, now=NOW, wait_seconds=1)
+    assert (step.state, step.pause, step.retry_at) == ("split", "", NOW + timedelta(seconds=60))
+
+
+@given(st.sets(st.integers(1, 40), min_size=1), st.integers(0, 3), st.integers(0, 3), st.data())
+def test_the_pieces_of_a_batch_are_its_whole_range_and_each_was_taken_or_not(
+    chosen: set[int], before: int, after: int, data: st.DataObject
+) -> None:
+    ordinals = sorted(ordinal + 3 for ordinal in chosen)
+    first, last = ordinals[0] - before, ordinals[-1] + after
+    not_taken = data.draw(st.frozensets(st.integers(0, len(ordinals) - 1)))
+    found = pieces(first, last, ordinals, not_taken)
+    assert [ordinal for piece in found for ordinal in range(piece.first, piece.last + 1)] == [*range(first, last + 1)]
+    assert all(one.taken != next_.taken for one, next_ in pairwise(found))
+    for piece in found:
+        inside = [place for place, ordinal in enumerate(ordinals) if piece.first <= ordinal <= piece.last]
+        assert inside
+        assert {place not in not_taken for place in inside} == {piece.taken}
 
 
 @given(UNRESOLVED, st.none() | st.integers(0, 200_000), st.integers(0, 200_000))

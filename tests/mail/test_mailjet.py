@@ -161,6 +161,13 @@ def test_an_answer_means_what_the_vendor_says(
     assert answer.why.isprintable()
 
 
+def test_whom_it_did_not_take_for_the_account_is_not_refused() -> None:
+    answer = told("mailjet", 403, results("", "send-0008", "mj-0013", ""), count=4, api_key="key:right")
+    assert (answer.verdict, answer.stops, len(answer.vendor_ids)) == ("accepted", True, 2)
+    assert (list(answer.refused), sorted(answer.not_taken)) == ([2], [1])
+    assert "Validate [mail] from" in answer.why
+
+
 def test_what_stops_everything_says_what_to_do() -> None:
     assert "Validate [mail] from" in told("mailjet", 403, results("send-0008", "send-0008"), api_key="key:right").why
     assert "key:secret" in told("mailjet", 401, b"", api_key="key:right").why

@@ -239,6 +239,18 @@ def test_an_answer_means_what_the_vendor_says(
     assert answer.why.isprintable()
 
 
+def test_whom_it_did_not_take_for_the_account_or_the_moment_is_not_refused() -> None:
+    credits_ = told("postmark", 200, results(0, 405, 406, 0, 405), count=5)
+    assert (list(credits_.refused), sorted(credits_.not_taken), credits_.stops) == ([2], [1, 4], True)
+    assert "plan and credits" in credits_.why
+    for code in (100, 429):
+        limit = told("postmark", 200, results(0, code, 300), count=3)
+        assert (list(limit.refused), sorted(limit.not_taken), limit.stops) == ([2], [1], False)
+        assert limit.retry_after_seconds == 60.0
+    unknown = told("postmark", 200, results(0, 999))
+    assert (list(unknown.refused), sorted(unknown.not_taken), unknown.stops) == ([], [1], True)
+
+
 def test_what_stops_everything_says_what_to_do() -> None:
     assert "sender signature" in told("postmark", 200, results(400, 400)).why
     assert "SYNDICATE_MAIL__API_KEY" in told("postmark", 401, error(10)).why

@@ -58,6 +58,7 @@ class State:
     key_seconds: float
     max_body: int
     pid: int | None = None
+    credits: int | None = None
     numbers: int = 0
     keys: dict[str, _Key] = field(default_factory=dict)
     taken: list[tuple[str, Taken]] = field(default_factory=list)
@@ -71,6 +72,15 @@ class State:
             self.pid = change["pid"]
         if "plan" in change:
             self.plan, self.numbers = Plan.parse(**change["plan"]), 0
+
+    def spend(self, ids: list[str | None]) -> list[str | None]:
+        """Takes a credit for each, while there are some: then "" stands for one that the account could not pay."""
+        with self.lock:
+            for place, id_ in enumerate(ids):
+                if self.credits is not None and id_ is not None:
+                    ids[place] = id_ if self.credits else ""
+                    self.credits = max(self.credits - 1, 0)
+        return ids
 
 
 class _Dropped(Exception):
@@ -215,7 +225,8 @@ class _Handler(BaseHTTPRequestHandler):
                 state.keys.pop(key, None)
             raise
         ids = [None if bad[place] else id_ for place, id_ in enumerate(dialect.ids(number, messages))]
-        taken = [(id_, one) for id_, one in zip(ids, messages, strict=True) if id_ is not None]
+        ids = state.spend(ids)
+        taken = [(id_, one) for id_, one in zip(ids, messages, strict=True) if id_]
         reply = dialect.short_success([id_ for id_, _ in taken]) if short else dialect.answer(messages, ids)
         with state.lock:
             state.journal.append(Acceptance(number, key, one.message_id, one.to, id_) for id_, one in taken)
@@ -305,7 +316,8 @@ class MailApiServer:
     """A mail API on a loopback port, in a thread of this process, for a `with` block.
 
     `seen` lists the requests, `journal` the file of acceptances, `pid` whom kill faults kill (set it at any time),
-    `plan` may be replaced at any time (numbers go on counting).
+    `plan` may be replaced at any time (numbers go on counting), and so may `credits`: how many messages the account may
+    send yet, where each message is answered by itself.
     """
 
     def __init__(
@@ -352,6 +364,14 @@ class MailApiServer:
     @plan.setter
     def plan(self, plan: Plan) -> None:
         self._state.plan = plan
+
+    @property
+    def credits(self) -> int | None:
+        return self._state.credits
+
+    @credits.setter
+    def credits(self, credits_: int | None) -> None:
+        self._state.credits = credits_
 
     def serve_forever(self) -> None:
         """In the calling thread, until interrupted."""

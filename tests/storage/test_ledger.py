@@ -48,6 +48,7 @@ from syndicate.storage.ledger import (
     take_over,
     withdraw,
 )
+from syndicate.storage.proofs import prove
 from syndicate.storage.workers import Life
 from tests.mailing import NOW, add_readers, address, make_issue, make_newsroom
 
@@ -64,6 +65,8 @@ class Flight:
     worker: str
     reached: bool = False
     answered: bool = False
+    not_taken: frozenset[int] = frozenset()
+    """Places of those whom the API did not take of it."""
 
 
 @dataclass
@@ -80,7 +83,8 @@ class Api:
         if self.keyed and flight.claim.batch.request_key in self.keys:
             return
         self.keys.add(flight.claim.batch.request_key)
-        self.accepted.update(flight.claim.ordinals)
+        ordinals = flight.claim.ordinals
+        self.accepted.update(one for place, one in enumerate(ordinals) if place not in flight.not_taken)
 
 
 @cache
@@ -134,7 +138,7 @@ class Ledger(RuleBasedStateMachine):
         self.now = NOW
         self.lives: dict[str, Life] = {"w1": "alive", "w2": "alive"}
         self.flights: list[Flight] = []
-        self.ended = self.cancelled = self.resent = False
+        self.ended = self.cancelled = self.resent = self.lost_in_part = False
 
     # --- the steps of a worker ---
 
@@ -189,6 +193,8 @@ class Ledger(RuleBasedStateMachine):
         )
         if way == "look":
             found = sum(self.api.accepted[person.ordinal] > 0 for person in members)
+            # Some have it and some do not, and nobody says so: a person decides.
+            self.lost_in_part |= 0 < found < len(members)
             step = after_lookup(found, len(members), seen, lag_seconds=0, now=self.now, wait_seconds=1)
         elif way == "free":
             self.resent = True
@@ -234,6 +240,15 @@ class Ledger(RuleBasedStateMachine):
         if self.bad not in flight.claim.ordinals:
             self.api.take(flight)
 
+    @precondition(lambda self: any(not flight.reached for flight in self.flights) and not self.api.keyed)
+    @rule(data=st.data())
+    def a_request_is_taken_in_part(self, data: st.DataObject) -> None:
+        """By an API that answers for each message by itself: such keep no keys."""
+        flight = data.draw(st.sampled_from([flight for flight in self.flights if not flight.reached][::-1]))
+        if len(flight.claim.ordinals) > 1 and self.bad not in flight.claim.ordinals:
+            flight.not_taken = frozenset([data.draw(st.integers(0, 1))])
+            self.api.take(flight)
+
     @precondition(lambda self: any(not flight.answered for flight in self.flights))
     @rule(data=st.data(), lost=st.booleans(), limited=st.booleans())
     def an_answer_comes(self, data: st.DataObject, lost: bool, limited: bool) -> None:
@@ -247,7 +262,7 @@ class Ledger(RuleBasedStateMachine):
         if lost:
             answer = Answer("uncertain", "reset")
         elif flight.reached:
-            answer = Answer("accepted", "200")
+            answer = Answer("accepted", "200", not_taken=flight.not_taken, retry_after_seconds=1 if limited else None)
         elif self.bad in flight.claim.ordinals:
             answer = Answer("not_accepted", "422", permanent=True)
         elif limited:
@@ -392,7 +407,8 @@ class Ledger(RuleBasedStateMachine):
             states = Counter(each.state for each in select_batches(connection, self.issue_id))
         assert balance.waiting == 0, (balance, states)
         assert not states["sending"]
-        if not self.cancelled and (self.api.record or self.when_uncertain == "resend") and not self.api.keyed:
+        settles = (self.api.record or self.when_uncertain == "resend") and not self.lost_in_part
+        if not self.cancelled and settles and not self.api.keyed:
             # Nothing stays open where the API's record, or the house's rule, can settle it.
             assert balance.uncertain == 0, states
 
@@ -508,6 +524,76 @@ def test_recipients_refused_inside_an_accepted_request(database: Database) -> No
         rows: list[Any] = list(connection.execute(sa.select(tables.recipient_outcomes)))
     assert (balance.accepted, balance.refused, balance.balanced) == (3, 1, True)
     assert [(row.ordinal, row.outcome, row.why) for row in rows] == [(2, "refused", "inactive")]
+
+
+IN_PART = Answer(
+    "accepted", "405: no credits", {1: "inactive"}, stops=True, vendor_ids=("a", "b"), not_taken=frozenset([2])
+)
+"""Of four: the first and the last were taken, the second was refused, for the third there were no credits."""
+
+
+def after_a_part(claimed: Claim) -> Step:
+    batch = claimed.batch
+    return after_answer(IN_PART, size=4, replay=claimed.replay, attempts=batch.attempts, now=NOW, wait_seconds=1)
+
+
+def test_whom_the_api_did_not_take_is_planned_again_and_nobody_else(database: Database) -> None:
+    issue_id = issue_with_one_batch(database)
+    claimed = claim_one(database, issue_id, "w1")
+    assert settle_one(database, issue_id, claimed, after_a_part(claimed)) is True
+    columns = ("first", "last", "state", "recipients", "vendor_ids", "generation", "request_key")
+    table = tables.batches
+    with database.read() as connection:
+        rows = connection.execute(sa.select(*(table.c[name] for name in columns)).order_by(table.c.id)).all()
+        balance = books(connection, issue_id)
+        outcomes = connection.execute(sa.select(tables.recipient_outcomes)).all()
+        assert not may_post(connection, issue_id)
+    key = claimed.batch.request_key
+    assert [tuple(row) for row in rows[1:]] == [
+        (1, 2, "accepted", 2, ["a"], 1, key),
+        (3, 3, "planned", 0, [], 0, ""),
+        (4, 4, "accepted", 1, ["b"], 1, key),
+    ]
+    assert rows[0].state == "split"
+    assert (balance.accepted, balance.refused, balance.waiting, balance.balanced) == (2, 1, 1, True)
+    assert [(row.ordinal, row.outcome, row.why) for row in outcomes] == [(2, "refused", "inactive")]
+
+
+def test_an_answer_in_part_that_comes_late_proves_whom_it_took(database: Database) -> None:
+    issue_id = issue_with_one_batch(database)
+    claimed = claim_one(database, issue_id, "w1")
+    with database.write() as connection:
+        assert take_over(connection, NOW, {"w1": "gone"}) == 1
+    assert settle_one(database, issue_id, claimed, after_a_part(claimed)) is False
+    with database.read() as connection:
+        balance = books(connection, issue_id)
+    assert (balance.accepted, balance.uncertain, balance.balanced) == (2, 2, True)
+
+
+def test_an_answer_in_part_to_a_request_that_came_again_proves_whom_it_took(database: Database) -> None:
+    issue_id = issue_with_one_batch(database)
+    claimed = replace(claim_one(database, issue_id, "w1"), replay=True)
+    assert settle_one(database, issue_id, claimed, after_a_part(claimed)) is True
+    with database.read() as connection:
+        balance = books(connection, issue_id)
+    assert (balance.accepted, balance.uncertain, balance.balanced) == (2, 2, True)
+
+
+def test_who_is_proven_meanwhile_is_accepted_in_whatever_piece(database: Database) -> None:
+    issue_id = issue_with_one_batch(database)
+    claimed = claim_one(database, issue_id, "w1")
+    with database.write() as connection:
+        prove(connection, issue_id, [2, 3], api="model", all_or_nothing=False, why="it was delivered")
+    settle_one(database, issue_id, claimed, after_a_part(claimed))
+    with database.read() as connection:
+        balance = books(connection, issue_id)
+    assert (balance.accepted, balance.balanced) == (4, True)
+    with database.write() as connection:
+        change_issue(connection, issue_id, state="sending")
+    with database.read() as connection:
+        [batch] = claimable(connection, issue_id, NOW, start=0, limit=9)
+        [person] = planned_recipients(connection, "morning", [batch])[batch.id]
+    assert (person.ordinal, person.has_it) == (3, True)
 
 
 def test_a_step_that_pauses_does_so_at_once(database: Database) -> None:

@@ -408,6 +408,8 @@ class _Run:
         """What one answer says of the requests to come."""
         if step.state in ("accepted", "refused"):
             self.settled += posted.claim.batch.size
+        elif step.state == "split" and step.not_taken:
+            self.settled += posted.claim.batch.size - len(step.not_taken)
         if step.pause:
             self.posting.halted.set()
         answer = posted.answer
@@ -415,6 +417,8 @@ class _Run:
             return
         if answer.verdict == "accepted":
             self.pace = self.pace.accepted()
+            if step.state == "split" and step.retry_at is not None:
+                self.pace = self.pace.held(step.retry_at)
             self.turn.took()
         elif step.state in ("refused", "split"):
             self.pace = self.pace.answered()

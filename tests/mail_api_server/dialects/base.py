@@ -66,7 +66,8 @@ class Dialect:
         raise NotImplementedError
 
     def success(self, ids: Sequence[str | None]) -> Reply:
-        """The answer to messages that were taken under these ids; None stands for one that was refused by itself."""
+        """The answer to messages that were taken under these ids; None stands for one that was refused by itself, ""
+        for one that the account has no credits for."""
         raise NotImplementedError
 
     def answer(self, messages: Sequence[Taken], ids: Sequence[str | None]) -> Reply:

@@ -86,13 +86,19 @@ class MailjetDialect(Dialect):
                 }
             ],
         }
+        unpaid = {
+            "Status": "error",
+            "Errors": [{"ErrorCode": "send-0008", "StatusCode": 403, "ErrorMessage": "Sender is not allowed."}],
+        }
         results = [
             {"Status": "success", "CustomID": "", "To": [{"MessageUUID": id_, "MessageID": 1}], "Cc": [], "Bcc": []}
             if id_
+            else unpaid
+            if id_ == ""
             else refused
             for id_ in ids
         ]
-        return Reply.of_json(200 if all(ids) else 400, {"Messages": results})
+        return Reply.of_json(200 if all(ids) else 403 if "" in ids else 400, {"Messages": results})
 
     def error(self, status: int, name: str, message: str, **headers: str) -> Reply:
         whole = {

@@ -71,7 +71,9 @@ class PostmarkDialect(Dialect):
     def success(self, ids: Sequence[str | None]) -> Reply:
         taken = {"SubmittedAt": "2026-11-20T07:00:00.0000000-05:00", "ErrorCode": 0, "Message": "OK"}
         refused = {"ErrorCode": 406, "Message": INACTIVE}
-        return Reply.of_json(200, [{"MessageID": id_, **taken} if id_ else refused for id_ in ids])
+        unpaid = {"ErrorCode": 405, "Message": "Your account has run out of credits."}
+        results = [{"MessageID": id_, **taken} if id_ else unpaid if id_ == "" else refused for id_ in ids]
+        return Reply.of_json(200, results)
 
     def error(self, status: int, name: str, message: str, **headers: str) -> Reply:
         return Reply.of_json(status, {"ErrorCode": self.CODES.get(name, status), "Message": message}, **headers)
