@@ -28,8 +28,9 @@ NEXT: Mapping[BatchState, frozenset[BatchState]] = {
     "sending": frozenset({"accepted", "refused", "retry", "uncertain", "split", "planned"}),
     "retry": frozenset({"sending", "accepted", "refused", "split", "withdrawn"}),
     "uncertain": frozenset({"sending", "accepted", "retry"}),
-    # Acceptance is monotone: proof that comes late is still proof.
-    "refused": frozenset({"accepted"}),
+    # Acceptance is monotone: proof that comes late is still proof. planned: so many were refused in a row that the
+    # fault is rather the sender's.
+    "refused": frozenset({"accepted", "planned"}),
     "withdrawn": frozenset({"accepted"}),
     "split": frozenset(),
     "accepted": frozenset(),
@@ -41,6 +42,9 @@ WAITING: frozenset[BatchState] = frozenset({"planned", "retry", "sending"})
 MOST_ATTEMPTS = 10
 """So many requests in a row that were surely not accepted, without the API saying when to come back: the issue
 pauses."""
+
+MOST_RUNS = 3
+"""So often a reader is refused in a row with so many others that the issue pauses, before that is believed of them."""
 
 REPLAY_PART = 0.9
 """The part of a request key's lifetime in which it is trusted: a replay must arrive before the API forgets the key."""
@@ -136,6 +140,12 @@ def halves(first: int, last: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """The ranges of the two children of a split batch."""
     middle = (first + last) // 2
     return (first, middle), (middle + 1, last)
+
+
+def after_a_run(why: str, times: int) -> Step | None:
+    """What becomes of a batch that was refused, for so many times by now, in the run of refusals with which the issue
+    paused. None: it stays refused, so that an issue with that many bad addresses in a row comes to its end."""
+    return Step("planned", f"goes again: {why}") if times < MOST_RUNS else None
 
 
 @dataclass(frozen=True, slots=True)

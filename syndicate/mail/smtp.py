@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Literal
 
 from syndicate.core.mail_account import is_loopback
 from syndicate.core.message import Answer, CapabilitySheet, Message
@@ -37,6 +38,36 @@ _QUEUED = re.compile(r"queued as ([A-Za-z0-9._-]{4,120})|\bid=<?([A-Za-z0-9._-]{
 
 _LOGGED_OUT = frozenset([530, 535, 538])
 """RFC 4954: authentication is wanted, wrong, or wants TLS."""
+
+_ENHANCED = re.compile(r"5\.([0-9]{1,3})\.([0-9]{1,3})\b")
+"""RFC 3463: class, subject and detail, at the beginning of the words."""
+
+_OF_THE_SENDER = frozenset([(1, 7), (1, 8), *((7, detail) for detail in (*range(2, 17), *range(20, 1000)))])
+"""Subject and detail that are said of the sender, its domain or this machine, whoever the mail is for (IANA, Simple
+Mail Transfer Protocol Enhanced Status Codes): 5.7.17 to 5.7.19 are of a mailbox that has another owner, and 5.7.0 and
+5.7.1 may be of it. To a whole mail they are of the sender as well: its recipient was taken before."""
+
+_SAID_OF_THE_SENDER = re.compile(
+    r"not verified|unverified|unauthenticated|bad outbound sender|\b(?:dmarc|dkim|spf)\b|relay|sending (?:is |was |has"
+    r" been )?(?:suspended|paused|disabled|blocked)|sender (?:address )?\S* ?(?:rejected|denied|refused|not allowed)"
+    r"|\bsend (?:as|from|on behalf)\b|not (?:authori[sz]ed|allowed|permitted) to send",
+    re.IGNORECASE,
+)
+_SAID_OF_A_LIMIT = re.compile(
+    r"(?=.*(?:exceed|reached|too many)).*(?:\b(?:daily|hourly|monthly|sending|outbound|outgoing|sender|submission)"
+    r"|per (?:minute|hour|day|month)\b)",
+    re.IGNORECASE,
+)
+"""How providers put it under codes that tell less, such as Amazon's 554 and Google's 550 5.4.5."""
+
+_LIMIT_SECONDS = 3600.0
+"""When a sending limit is reached, for good by the code: most count by the hour or the day."""
+
+_SEND_AS = "Give [mail] from an address that this server lets you send as"
+_PROVEN = (
+    "Look why this server turns down what comes from [mail] from, such as SPF, DKIM and DMARC of its domain; if it is"
+    " one reader only, suppress them"
+)
 
 class SMTP:
     """`url` is `smtps://host` (TLS from the start, port 465) or `smtp://host` (STARTTLS, port 587; no TLS at a loopback
@@ -170,24 +201,35 @@ def _begin(connection: Connection, sender: str, recipient: str, content: bytes) 
         return Answer("not_accepted", why, permanent=True)
     said = connection.command(f"{sender} SIZE={len(content)}" if most else sender)
     if said.code != 250:
-        return _turned_down(said, sender=True)
+        return _turned_down(said, of="sender")
     for command, taken in ((recipient, (250, 251, 252)), ("DATA", (354,))):
         said = connection.command(command)
         if said.code not in taken:
-            return _turned_down(said)
+            return _turned_down(said, of="recipient" if command is recipient else "mail")
     return None
 
 
-def _turned_down(said: Said, *, sender: bool = False) -> Answer:
-    """What a refusal means, of the sender or of this mail: the server has not taken it."""
+def _turned_down(said: Said, *, of: Literal["sender", "recipient", "mail"]) -> Answer:
+    """What a refusal means of what was just told, the sender, the recipient or the mail: the server has not taken it.
+    What is of the sender refuses no reader."""
+    found = _ENHANCED.match(said.words)
+    subject, detail = (int(found[1]), int(found[2])) if found else (0, 0)
     if said.code in _LOGGED_OUT:
         return answers.stopped(LOG_IN, str(said))
-    if sender and 500 <= said.code != 552:
-        return answers.stopped("Give [mail] from an address that this server lets you send as", str(said))
     if 400 <= said.code < 500:
         return Answer("not_accepted", str(said))
     if said.code < 400:
         return Answer("not_accepted", f"an answer out of place: {said}")
+    of_the_reader = of != "sender" and subject in (1, 2) and (subject, detail) not in _OF_THE_SENDER
+    if not of_the_reader and _SAID_OF_A_LIMIT.search(said.words):
+        why = f"This server's sending limit is reached: it is asked again after an hour ({said})"
+        return Answer("not_accepted", why, retry_after_seconds=_LIMIT_SECONDS)
+    if of == "sender" and said.code != 552:
+        return answers.stopped(_SEND_AS, str(said))
+    if (subject, detail) in _OF_THE_SENDER or (of == "mail" and (subject, detail) in ((7, 0), (7, 1))):
+        return answers.stopped(_PROVEN, str(said))
+    if not of_the_reader and _SAID_OF_THE_SENDER.search(said.words):
+        return answers.stopped(_PROVEN if subject == 7 and of == "mail" else _SEND_AS, str(said))
     return Answer("not_accepted", str(said), permanent=True)
 
 
@@ -198,4 +240,4 @@ def _after_end(said: Said) -> Answer:
         return Answer("accepted", "250", vendor_ids=(found[found.lastindex or 0],) if found else ())
     if said.code < 400:
         return Answer("uncertain", f"an answer out of place: {said}")
-    return _turned_down(said)
+    return _turned_down(said, of="mail")

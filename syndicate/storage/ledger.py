@@ -20,7 +20,7 @@ from syndicate.storage.batches import (
     select_batches,
 )
 from syndicate.storage.books import books
-from syndicate.storage.settling import move_unresolved, set_aside, settle
+from syndicate.storage.settling import hand_back, last_accepted, move_unresolved, set_aside, settle
 from syndicate.storage.taking_over import owners, sleeping_owners, take_over
 
 __all__ = [
@@ -29,8 +29,10 @@ __all__ = [
     "books",
     "claimable",
     "due_uncertain",
+    "hand_back",
     "insert_batch",
     "is_open",
+    "last_accepted",
     "may_have_gone_out",
     "move_unresolved",
     "next_due",

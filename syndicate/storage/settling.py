@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from syndicate.core.batch import Step, check_step, halves, pieces
+from syndicate.core.batch import Step, after_a_run, check_step, halves, pieces
 from syndicate.storage import tables
 from syndicate.storage.batches import (
     BATCH_COLUMNS,
@@ -31,6 +31,7 @@ from syndicate.storage.proofs import prove
 
 _batches = tables.batches
 _outcomes = tables.recipient_outcomes
+_log = tables.batch_log
 
 
 def settle(connection: Connection, issue_id: int, settled: Sequence[tuple[Claim, Step]], now: datetime) -> list[bool]:
@@ -155,6 +156,41 @@ def move_unresolved(connection: Connection, batch: Batch, step: Step, now: datet
     if step.why != held.why:
         note(connection, held, "uncertain", step.why, now, "")
     return True
+
+
+def last_accepted(connection: Connection, issue_id: int) -> datetime | None:
+    """When the mail API last accepted something of the issue."""
+    query = sa.select(sa.func.max(_batches.c.settled_at)).where(
+        _batches.c.issue_id == issue_id, _batches.c.state == "accepted", _batches.c.recipients > 0
+    )
+    moment: datetime | None = connection.execute(query).scalar_one()
+    return moment
+
+
+def hand_back(connection: Connection, issue_id: int, since: datetime | None, now: datetime) -> int:
+    """Plans again what was refused of an issue since anything of it was accepted, by whatever process, as the fault is
+    rather the sender's; returns how many batches. What somebody else settles at this moment is passed over."""
+    query = (
+        sa.select(*BATCH_COLUMNS)
+        .where(_batches.c.issue_id == issue_id, _batches.c.state == "refused")
+        .order_by(_batches.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    held = read_batches(connection, query.where(_batches.c.settled_at >= since) if since else query)
+    times: dict[int, int] = {}
+    for start in range(0, len(held), 500):
+        some = [batch.id for batch in held[start : start + 500]]
+        refusals = sa.select(_log.c.batch_id, sa.func.count().label("times")).where(
+            _log.c.batch_id.in_(some), _log.c.state == "refused"
+        )
+        times |= {row.batch_id: row.times for row in connection.execute(refusals.group_by(_log.c.batch_id))}
+    done = 0
+    for batch in held:
+        step = after_a_run(batch.why, times.get(batch.id, 1))
+        if step is not None:
+            _move(connection, batch, step, now)
+            done += 1
+    return done
 
 
 def set_aside(connection: Connection, batch: Batch, step: Step, now: datetime) -> None:

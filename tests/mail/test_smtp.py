@@ -174,7 +174,22 @@ def post(api: MailAPI, number: int = 1, **changes: Any) -> Answer:
         (".", b"421 4.3.2 going down\r\n", "not_accepted", False, False),
         (".", b"452 4.3.1 no room\r\n", "not_accepted", False, False),
         (".", b"552 5.2.2 over quota\r\n", "not_accepted", True, False),
-        (".", b"554 5.7.1 spam\r\n", "not_accepted", True, False),
+        ("MAIL", b"550 5.4.5 Daily sending quota exceeded\r\n", "not_accepted", False, False),
+        ("RCPT", b"550 5.4.5 Daily user sending limit exceeded\r\n", "not_accepted", False, False),
+        ("RCPT", b"550 post.example has exceeded the max emails per hour (500)\r\n", "not_accepted", False, False),
+        ("RCPT", b"552 5.2.2 The mailbox has exceeded its daily limit\r\n", "not_accepted", True, False),
+        ("RCPT", b"550 5.7.1 not wanted here\r\n", "not_accepted", True, False),
+        ("RCPT", b"550 5.7.17 the mailbox has another owner\r\n", "not_accepted", True, False),
+        ("RCPT", b"554 5.7.1 <ann@example.org>: Relay access denied\r\n", "not_accepted", False, True),
+        ("RCPT", b"550 5.1.8 Access denied, bad outbound sender\r\n", "not_accepted", False, True),
+        ("RCPT", b"550 5.1.1 sender rejected? no, no such user\r\n", "not_accepted", True, False),
+        ("RCPT", b"550 5.7.26 unauthenticated\r\n", "not_accepted", False, True),
+        ("DATA", b"550 5.7.1 not now, not ever\r\n", "not_accepted", False, True),
+        (".", b"554 5.7.1 spam\r\n", "not_accepted", False, True),
+        (".", b"550 5.7.26 Unauthenticated email is not accepted: DMARC\r\n", "not_accepted", False, True),
+        (".", b"554 Message rejected: Email address is not verified.\r\n", "not_accepted", False, True),
+        (".", b"554 Sending paused for this account.\r\n", "not_accepted", False, True),
+        (".", b"554 5.6.0 no mail\r\n", "not_accepted", True, False),
         (".", b"251 2.0.0 hm\r\n", "uncertain", False, False),
         (".", b"354 hm\r\n", "uncertain", False, False),
         (".", b"OK\r\n", "uncertain", False, False),
@@ -195,6 +210,15 @@ def test_a_reply_means_what_the_rfc_says(
     assert (answer.verdict, answer.permanent, answer.stops) == (verdict, permanent, stops), answer
     assert answer.why.isprintable()
     assert len(answer.why) < 450
+    if stops:
+        assert "[mail] from" in answer.why or "API_KEY" in answer.why
+
+
+def test_a_sending_limit_is_waited_for() -> None:
+    with scripted({".": b"550 5.4.5 Daily user sending limit exceeded\r\n"}) as server:
+        answer = post(api_at(f"smtp://127.0.0.1:{server.port}"))
+    assert (answer.verdict, answer.retry_after_seconds) == ("not_accepted", 3600.0)
+    assert "asked again after an hour" in answer.why
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from syndicate.core.books import Books
+from syndicate.core.first_wave import StopAt
 from syndicate.core.issue import Issue
 from syndicate.core.message import Answer, Message
 from syndicate.core.pace import REFUSALS_TO_PAUSE
@@ -384,10 +385,41 @@ def test_when_everything_is_refused_the_issue_pauses(database: Database, tmp_pat
     with MailApiServer("mailpit", tmp_path / "journal", plan=plan(invalid=1.0)) as server:
         api = mail_api("mailpit", server.url, recipients=1)
         issue_id = frozen_issue(database, readers, sheet=api.sheet)
-        balance = deliver_it(database, issue_id, api, tmp_path, threads=1)
-        assert balance.refused < REFUSALS_TO_PAUSE + 10
-        assert balance.waiting > REFUSALS_TO_PAUSE
-    assert issue_of(database, issue_id).state == "paused"
+        assert deliver_it(database, issue_id, api, tmp_path, threads=1) == Books(readers, waiting=readers)
+        assert REFUSALS_TO_PAUSE <= len(server.seen) < REFUSALS_TO_PAUSE + 10
+        issue = issue_of(database, issue_id)
+        assert issue.state == "paused"
+        assert "20 requests in a row were refused for good" in issue.why
+        server.plan = Plan()
+        resume(database, issue_id, actor="an editor", now=NOW)
+        assert deliver_it(database, issue_id, api, tmp_path) == Books(readers, accepted=readers)
+        check(server, readers)
+
+
+def test_many_bad_addresses_in_a_row_are_refused_in_the_end(database: Database, tmp_path: Path) -> None:
+    """They look as if something were wrong with the sender: they get three chances, and the others are settled."""
+    readers = REFUSALS_TO_PAUSE + 10
+    bad = [address(2), *(address(number) for number in range(5, 6 + REFUSALS_TO_PAUSE))]
+    good = readers - len(bad)
+    newsletter = replace(MORNING, stop_at=StopAt(refused=1.0))
+    with MailApiServer("mailpit", tmp_path / "journal", refuse=bad) as server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, readers, sheet=api.sheet)
+        turns = 0
+        while issue_of(database, issue_id).state != "sent":
+            turns += 1
+            balance = deliver_it(database, issue_id, api, tmp_path, threads=1, newsletter=newsletter)
+            if issue_of(database, issue_id).state == "paused":
+                # The one before the last acceptance may be taken for the own fault of its reader.
+                assert balance.refused <= (1 if turns < 3 else len(bad))
+                resume(database, issue_id, actor="an editor", now=NOW)
+            assert turns < 6
+        assert balance == Books(readers, accepted=good, refused=len(bad))
+        assert turns >= 4
+        assert (len(lost(read_journal(server.journal), everybody(readers))), doubled(read_journal(server.journal))) == (
+            len(bad),
+            {},
+        )
 
 
 def test_an_api_that_is_down_makes_little_uncertain_and_is_left_alone(database: Database, tmp_path: Path) -> None:

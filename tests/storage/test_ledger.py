@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from syndicate.core.batch import (
+    MOST_RUNS,
     Step,
     Unresolved,
     after_answer,
@@ -39,8 +40,10 @@ from syndicate.storage.ledger import (
     books,
     claimable,
     due_uncertain,
+    hand_back,
     insert_batch,
     is_open,
+    last_accepted,
     move_unresolved,
     select_batches,
     settle,
@@ -594,6 +597,39 @@ def test_who_is_proven_meanwhile_is_accepted_in_whatever_piece(database: Databas
         [batch] = claimable(connection, issue_id, NOW, start=0, limit=9)
         [person] = planned_recipients(connection, "morning", [batch])[batch.id]
     assert (person.ordinal, person.has_it) == (3, True)
+
+
+def test_only_what_was_refused_since_the_last_acceptance_is_handed_back_and_not_for_ever(database: Database) -> None:
+    issue_id = issue_with_one_batch(database)
+    moments = iter(NOW + timedelta(seconds=second) for second in range(1, 100))
+
+    def answered(step: Step) -> Batch:
+        claimed, moment = claim_one(database, issue_id, "w1"), next(moments)
+        with database.write() as connection:
+            assert settle(connection, issue_id, [(claimed, step)], moment) == [True]
+        return claimed.batch
+
+    for _ in range(2):
+        # Until one reader is in each.
+        answered(Step("split", "422"))
+    earlier = answered(Step("refused", "no such mailbox"))
+    answered(Step("accepted", "200"))
+    answered(Step("split", "422"))
+    later = answered(Step("refused", "not from you"))
+    with database.read() as connection:
+        since = last_accepted(connection, issue_id)
+    for times in range(1, MOST_RUNS + 1):
+        with database.write() as connection:
+            assert hand_back(connection, issue_id, since, next(moments)) == (times < MOST_RUNS)
+        with database.read() as connection:
+            states = {batch.id: batch.state for batch in select_batches(connection, issue_id)}
+            balance = books(connection, issue_id)
+        assert (states[earlier.id], balance.balanced) == ("refused", True)
+        assert states[later.id] == ("planned" if times < MOST_RUNS else "refused")
+        if times < MOST_RUNS:
+            again = answered(Step("refused", "not from you"))
+            # Under a key of its own: it was surely not accepted.
+            assert (again.id, again.generation) == (later.id, times + 1)
 
 
 def test_a_step_that_pauses_does_so_at_once(database: Database) -> None:

@@ -27,6 +27,8 @@ from syndicate.storage.ledger import (
     books,
     claimable,
     due_uncertain,
+    hand_back,
+    last_accepted,
     move_unresolved,
     next_due,
     owners,
@@ -113,6 +115,8 @@ class _Run:
         """Answers that are not recorded yet."""
         self.heed_at = 0.0
         """On the process's own clock: when to look again whether the issue may still be posted."""
+        self.took_at: datetime | None = None
+        """When something was last seen to be accepted: before that, a refusal is not in the row of now."""
         self.sender_is_checked = False
         self.withdrawn: frozenset[int] = frozenset()
         """Revisions that carry what was retracted since: they are never posted again."""
@@ -350,7 +354,13 @@ class _Run:
             with self.database.write() as connection:
                 now = database_now(connection)
                 posted = [(each, self.after(each, now)) for each in posts]
+                refused = any(step.state == "refused" for _, step in posted)
+                if refused and self.took_at is None:
+                    self.took_at = last_accepted(connection, self.issue_id)
                 settle(connection, self.issue_id, [(each.claim, step) for each, step in posted], now)
+                if refused and get_issue(connection, self.issue_id).state == "paused":
+                    # They were under way when the run of refusals paused it, here or in another process.
+                    hand_back(connection, self.issue_id, self.took_at, now)
             self.posting.settled(posts)
             self.come = list(looks)
             for each, step in posted:
@@ -416,6 +426,7 @@ class _Run:
         if posted.skipped:
             return
         if answer.verdict == "accepted":
+            self.took_at = now
             self.pace = self.pace.accepted()
             if step.state == "split" and step.retry_at is not None:
                 self.pace = self.pace.held(step.retry_at)
@@ -433,12 +444,15 @@ class _Run:
         # Where one bad address refuses a large request, as many may be at once as are under way.
         most = max(REFUSALS_TO_PAUSE, 2 * self.room)
         if self.pace.refusals == most:
-            self.pause(f"{most} requests in a row were refused for good, the last: {why}")
+            self.pause(f"{most} requests in a row were refused for good, the last: {why}", run=True)
 
-    def pause(self, why: str) -> None:
-        """The issue pauses: going on would not help."""
+    def pause(self, why: str, *, run: bool = False) -> None:
+        """The issue pauses: going on would not help. After a `run` of refusals those in it are refused no more."""
         self.posting.halted.set()
         with self.database.write() as connection:
             issue = get_issue(connection, self.issue_id, lock=True)
+            again = hand_back(connection, self.issue_id, self.took_at, database_now(connection)) if run else 0
+            if again:
+                why += f" ({again} of them go again when the issue does: mend what is wrong before)"
             if issue.state == "sending":
                 move_issue(connection, issue, "paused", why=why)
