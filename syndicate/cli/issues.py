@@ -229,14 +229,20 @@ def check(frame: Frame, issue: int) -> int:
 
     Errors keep it from going out, warnings do not. Ends with 1 when there is an error.
     """
-    from syndicate.core.preflight import preflight
+    from syndicate.core.preflight import look_at_headers, look_over
     from syndicate.storage.issues import get_issue, get_variants
 
-    with frame.site.database.read() as connection:
-        variants = get_variants(connection, issue, get_issue(connection, issue).revision)
+    site = frame.site
+    with site.database.read() as connection:
+        looked_at = get_issue(connection, issue)
+        variants = get_variants(connection, issue, looked_at.revision)
     if not variants:
         raise Refused(f"Issue {issue} has no content yet.", cure="Draft it first.")
-    found = list(dict.fromkeys(finding for variant in variants.values() for finding in preflight(variant)))
+    newsletter = site.newsletter(looked_at.newsletter)
+    found = [
+        *look_at_headers(site.publication, site.sender, newsletter, date=looked_at.sealed_at or frame.now),
+        *look_over(variants.values()),
+    ]
     frame.emit({"id": issue, "findings": [{"level": each.level, "text": each.text} for each in found]})
     if not frame.as_json:
         for each in found:

@@ -39,11 +39,15 @@ def is_torn(text: str) -> bool:
     return any(_PRIVATE.search(literal) for literal in pieces(text)[::2])
 
 
+def longest_token(newsletter: Newsletter) -> int:
+    """Characters of the longest token in a mail: 16 octets of MAC, a key id, a subscriber and an issue of 20 digits
+    each, the newsletter, in base64."""
+    return (16 + 3 * 21 + len(newsletter.name.encode()) + 3) * 4 // 3
+
+
 def longest_octets(html: str, publication: Publication, newsletter: Newsletter) -> int:
     """Octets of the HTML once the most demanding recipient's values are in it."""
-    # A token: 16 octets of MAC, a key id, a subscriber and an issue of 20 digits each, the newsletter, in base64.
-    token = (16 + 3 * 21 + len(newsletter.name.encode()) + 3) * 4 // 3
-    link = len(publication.web_url.encode()) + len("/u/") + token
+    link = len(publication.web_url.encode()) + len("/u/") + longest_token(newsletter)
     longest = {"unsubscribe": link, "preferences": link, "name": LONGEST_NAME * len("&quot;")}
     parts = pieces(html)
     return sum(len(literal.encode()) for literal in parts[::2]) + sum(longest[field] for field in parts[1::2])

@@ -1,4 +1,5 @@
-"""What is looked at in a mail before people get it: pure checks over a rendered variant or one reader's whole copy.
+"""What is looked at in a mail before people get it: pure checks over a rendered variant or one reader's whole copy,
+and over the headers that all copies have.
 
 An error means that the mail must not go out as it is; a warning is for an editor's eye.
 """
@@ -6,13 +7,18 @@ An error means that the mail must not go out as it is; a warning is for an edito
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from html.parser import HTMLParser
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
-from syndicate.core.placeholders import fill
+from syndicate.core import headers
+from syndicate.core.newsletter import Newsletter
+from syndicate.core.placeholders import fill, longest_token
+from syndicate.core.publication import Publication, Sender
+from syndicate.errors import BadInput
 
 HTML_LIMIT = 102_000
 """Octets of HTML from which on Gmail cuts a body off, and with it the way out at its end."""
@@ -50,6 +56,55 @@ class Mail(Protocol):
     def html(self) -> str: ...
     @property
     def text(self) -> str: ...
+
+
+class Version(Mail, Protocol):
+    """One of the rendered variants of an issue, as it is kept."""
+
+    @property
+    def article_ids(self) -> tuple[str, ...]: ...
+
+
+def look_over(versions: Iterable[Version]) -> tuple[Finding, ...]:
+    """Everything that is off in any version of an issue, each once, errors first. A version in which nothing is left is
+    that of readers who get no mail."""
+    sent = [each for each in versions if each.article_ids or each.html]
+    found = dict.fromkeys(finding for each in sent for finding in preflight(each))
+    return tuple(sorted(found, key=lambda finding: finding.level))
+
+
+def errors_among(findings: Iterable[Finding]) -> list[str]:
+    """What must not go out, in sentences."""
+    return [each.text for each in findings if each.level == "error"]
+
+
+def look_at_headers(
+    publication: Publication, sender: Sender, newsletter: Newsletter, *, date: datetime
+) -> tuple[Finding, ...]:
+    """What is off in the headers of an issue's mails: those that all copies share, and the longest way out of one."""
+    host = headers.mail_host
+    way_out = f"<{publication.web('u/')}{'x' * longest_token(newsletter)}>"
+    looks: list[Callable[[], object]] = [
+        lambda: headers.check_one_line("[mail] from", f"{sender.from_name} <{sender.from_email}>"),
+        lambda: headers.check_one_line("[mail] reply_to", sender.reply_to),
+        lambda: headers.check_headers([("List-Unsubscribe", way_out)]),
+        lambda: headers.common_headers(
+            date=date,
+            title=newsletter.title,
+            newsletter=newsletter.name,
+            host=host(publication.web_url),
+            issue_id=2**53,
+            revision=1_000,
+            instance="",
+        ),
+    ]
+    found = []
+    for look in looks:
+        try:
+            look()
+        except BadInput as error:
+            found.append(_error(str(error)))
+    return tuple(found)
 
 
 def preflight(mail: Mail) -> tuple[Finding, ...]:

@@ -7,13 +7,14 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from syndicate.core.issue import Issue
+from syndicate.core.preflight import errors_among, look_over
 from syndicate.core.send_effect import is_past
 from syndicate.errors import Refused
 from syndicate.storage.approvals import keep_approved
 from syndicate.storage.audit import record
 from syndicate.storage.compositions import not_released, take_back_if_held
 from syndicate.storage.database import Database
-from syndicate.storage.issues import change_issue, get_issue, move_issue
+from syndicate.storage.issues import change_issue, get_issue, get_variants, move_issue
 from syndicate.storage.last_step import overtaken
 from syndicate.storage.reach import reach_as_composed
 
@@ -21,12 +22,14 @@ from syndicate.storage.reach import reach_as_composed
 def approve(database: Database, issue_id: int, *, now: datetime, actor: str, seal: str | None = None) -> Issue:
     """Approves the sealed content, the audience rule and the count of now. `seal` is what the editor saw: when it is
     given and the issue has another, nothing is approved. Twice the same is once. The revision of an issue that stopped
-    while it was being sent is approved for those who wait still: it stays paused until somebody resumes it. Raises
-    Refused."""
+    while it was being sent is approved for those who wait still, unless the checks before sending find an error in it:
+    it stays paused until somebody resumes it. Raises Refused."""
     with database.read() as connection:
         # Counting a million takes a second: no other writer waits for it.
         issue = get_issue(connection, issue_id)
         expected = reach_as_composed(connection, issue, now=now).readers
+        versions = get_variants(connection, issue_id, issue.revision) if issue.state == "paused" else {}
+    looked_at, wrong = issue.seal, errors_among(look_over(versions.values()))
     with database.write() as connection:
         issue = get_issue(connection, issue_id, lock=True)
         if seal is not None and issue.seal != seal:
@@ -34,6 +37,13 @@ def approve(database: Database, issue_id: int, *, now: datetime, actor: str, sea
         if issue.state in ("approved", "scheduled", "paused") and issue.is_approved:
             return issue
         if issue.state == "paused" and issue.planned is not None:
+            if issue.seal != looked_at:
+                raise overtaken(connection, issue_id, cure="Preview it again, then approve.")
+            if wrong:
+                raise Refused(
+                    f"Revision {issue.revision} of issue {issue_id} must not go out as it is: {' '.join(wrong[:3])}",
+                    cure=f"Correct the article again; `syndicate issues check {issue_id}` looks anew.",
+                )
             return _approve_revision(connection, issue, now=now, actor=actor)
         if held := not_released(connection, issue_id):
             raise Refused(_held(issue_id, held), cure=_COMPOSE_AGAIN)

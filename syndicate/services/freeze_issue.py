@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Literal
 
 from jinja2 import Environment
+from sqlalchemy.engine import Connection
 
 from syndicate.core.article import Article
 from syndicate.core.history import History, history_of, short_key
 from syndicate.core.issue import BEFORE_FREEZING, Issue, audience_is_off
 from syndicate.core.message import CapabilitySheet
 from syndicate.core.newsletter import Newsletter
-from syndicate.core.preflight import preflight
+from syndicate.core.preflight import errors_among, look_at_headers, look_over, preflight
 from syndicate.core.publication import Publication, Sender
 from syndicate.core.window import personal, with_roles
 from syndicate.errors import Refused
@@ -69,13 +70,14 @@ def freeze(
     """Freezes an approved issue, or one whose time has come, and plans its batches for the mail API of `sheet`.
 
     Issues of one newsletter are frozen one after another, so that each knows who gets what by the others: one that is
-    half frozen is finished first. "awaiting": the audience is more than a tenth off the count that was approved;
-    nothing is frozen. "already": it is past freezing, or somebody paused or cancelled it meanwhile. Raises Refused when
+    half frozen is finished first. "awaiting": the audience is more than a tenth off the count that was approved, or
+    the checks before sending found an error in the version of some readers; nothing is frozen. "already": it is past
+    freezing, or somebody paused or cancelled it meanwhile. Raises Refused when
     it is not approved, not due, when one of its articles may not go out any more (it is then back in draft), or when
     the checks before sending find an error in it (it then awaits again).
     """
     while True:
-        issue = _begin(database, issue_id, now, _faults(database, issue_id))
+        issue = _begin(database, issue_id, now, _faults(database, issue_id, newsletter, publication, sender, now))
         if issue is None:
             return "already"
         work = _Freezing(database, issue, newsletter, publication, sender, environment, sheet, progress)
@@ -101,13 +103,20 @@ def _whole(
             return "sending"
 
 
-def _faults(database: Database, issue_id: int) -> tuple[str | None, list[str]]:
+def _faults(
+    database: Database,
+    issue_id: int,
+    newsletter: Newsletter,
+    publication: Publication,
+    sender: Sender,
+    now: datetime,
+) -> tuple[str | None, list[str]]:
     """The seal of what is to go out, and what is so wrong with it that it must not."""
     with database.read() as connection:
         issue = get_issue(connection, issue_id)
         variants = get_variants(connection, issue_id, issue.revision) if issue.state in BEFORE_FREEZING else {}
-    found = [each.text for variant in variants.values() for each in preflight(variant) if each.level == "error"]
-    return issue.seal, list(dict.fromkeys(found))
+    found = (*look_at_headers(publication, sender, newsletter, date=now), *look_over(variants.values()))
+    return issue.seal, errors_among(found)
 
 
 def _begin(database: Database, issue_id: int, now: datetime, faults: tuple[str | None, list[str]]) -> Issue | None:
@@ -178,6 +187,14 @@ def _finish(database: Database, issue: Issue, now: datetime) -> bool:
         move_issue(connection, issue, "sending", planned=planned, started_at=now, why=why)
         record(connection, at=now, action="issue.frozen", subject=str(issue_id), detail={"planned": planned})
         return True
+
+
+def _take_back(connection: Connection, issue_id: int, wrong: list[str]) -> None:
+    """Nobody gets anything: the version at fault is kept, so that the checks find it until the issue is mended."""
+    issue = get_issue(connection, issue_id, lock=True)
+    if issue.state == "freezing" and issue.frozen_through != freezing.UNFREEZING:
+        why = f"The checks before sending found, in what some readers would get: {' '.join(wrong[:3])}"
+        change_issue(connection, issue_id, frozen_through=freezing.UNFREEZING, why=why)
 
 
 class _UnknownVersion(Exception):
@@ -264,6 +281,7 @@ class _Freezing:
                 self.nothing_left.add(key)
                 continue
             variant = self._render(issue, articles)
+            wrong = errors_among(preflight(variant))
             with self.database.write() as connection:
                 put_variant(
                     connection,
@@ -277,6 +295,10 @@ class _Freezing:
                     sha256=variant.sha256,
                     article_ids=[article.id for article in articles],
                 )
+                if wrong:
+                    _take_back(connection, issue.id, wrong)
+            if wrong:
+                return
             if short_key(key) != key:
                 self.shortened[key] = short_key(key)
             self.sizes[short_key(key)] = people_per_request(self.sheet, variant.html, variant.text)

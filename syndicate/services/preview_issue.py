@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from syndicate.core.issue import BEFORE_FREEZING
 from syndicate.core.message import Message
 from syndicate.core.newsletter import Newsletter
-from syndicate.core.preflight import Finding, preflight
+from syndicate.core.preflight import Finding, look_at_headers, look_over
 from syndicate.core.publication import Publication, Sender
 from syndicate.core.token import TokenSigner
 from syndicate.errors import Refused
@@ -19,7 +20,8 @@ from syndicate.storage.issues import get_issue, get_variants
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The whole mail, its links for the reader inert, and what the checks before sending found."""
+    """The whole mail, its links for the reader inert, and what the checks before sending found: in its headers, and in
+    every version of it as long as it may still be kept from going out."""
 
     message: Message
     findings: tuple[Finding, ...]
@@ -39,7 +41,8 @@ def preview(
     """The issue as sealed. Raises Refused when it has no content yet."""
     with database.read() as connection:
         issue = get_issue(connection, issue_id)
-        stored = get_variants(connection, issue_id, issue.revision).get("")
+        variants = get_variants(connection, issue_id, issue.revision)
+    stored = variants.get("")
     if stored is None:
         raise Refused(
             f"Issue {issue_id} has no content yet.", cure=f"`syndicate issues draft {issue.newsletter}` composes it."
@@ -57,4 +60,9 @@ def preview(
         test=True,
     )
     reader = Recipient(0, 0, "reader@example.com", "")
-    return Preview(next(iter(personalise(variant, envelope, [reader]))), preflight(variant))
+    stands = issue.state in BEFORE_FREEZING or issue.state == "paused"
+    findings = (
+        *look_at_headers(publication, sender, newsletter, date=envelope.date),
+        *look_over(variants.values() if stands else [stored]),
+    )
+    return Preview(next(iter(personalise(variant, envelope, [reader]))), findings)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from syndicate.core.message import Message
 from syndicate.core.placeholders import NAME, PREFERENCES, UNSUBSCRIBE
-from syndicate.core.preflight import HTML_LIMIT, preflight
+from syndicate.core.preflight import HTML_LIMIT, errors_among, look_at_headers, look_over, preflight
+from tests.mailing import MORNING, NOW, PUBLICATION, SENDER
 
 OUT = "https://news.post.example/u/token"
 SOUND = Message(
@@ -67,6 +68,48 @@ def test_a_variant_is_looked_at_as_if_its_places_were_filled() -> None:
     assert preflight(variant) == ()
     (finding,) = preflight(replace(variant, text=UNSUBSCRIBE))
     assert "preferences" in finding.text
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A version as it is kept."""
+
+    subject: str = SOUND.subject
+    html: str = SOUND.html
+    text: str = SOUND.text
+    article_ids: tuple[str, ...] = ("one",)
+
+
+def test_every_version_is_looked_at_and_each_finding_told_once() -> None:
+    bad, long = Kept(text=SOUND.text + "TKTK"), Kept(subject="x" * 100)
+    assert look_over([Kept(), Kept()]) == ()
+    found = look_over([Kept(), long, bad, bad])
+    assert [each.level for each in found] == ["error", "warning"]
+    assert errors_among(found) == [found[0].text]
+
+
+def test_who_has_nothing_left_gets_no_mail_that_could_be_off() -> None:
+    assert look_over([Kept(), Kept("", "", "", ())]) == ()
+    assert errors_among(look_over([Kept("", "", "")]))
+
+
+def test_sound_headers_have_no_findings() -> None:
+    assert look_at_headers(PUBLICATION, SENDER, MORNING, date=NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("publication", "sender", "text"),
+    [
+        ({}, {"from_name": "Post\r\nBcc: all@post.example"}, "[mail] from holds a line end"),
+        ({}, {"reply_to": "desk@post.example\n"}, "[mail] reply_to holds a line end"),
+        ({"web_url": "https://news.post.example/" + "x" * 900}, {}, "The header List-Unsubscribe is longer than 998"),
+        ({"web_url": "https://news.post.example/é"}, {}, "The header List-Unsubscribe holds"),
+        ({"web_url": f"https://{'x' * 300}.example"}, {}, "which is not a host name"),
+    ],
+)
+def test_a_header_that_no_mail_api_takes_is_an_error(publication: Any, sender: Any, text: str) -> None:
+    found = look_at_headers(replace(PUBLICATION, **publication), replace(SENDER, **sender), MORNING, date=NOW)
+    assert any(text in each for each in errors_among(found)), found
 
 
 def test_words_that_only_look_like_marks_pass() -> None:

@@ -268,6 +268,26 @@ def test_corrected_while_sending_the_rest_gets_the_correction(room: Room) -> Non
         assert api.with_words(FIRST) == stopped.accepted
 
 
+def test_a_correction_that_must_not_go_out_is_not_approved(room: Room) -> None:
+    with sending(room) as (_, api):
+        room.deliver_until(api, lambda: room.correct(title="TKTK NOT FOR PUBLICATION"))
+        had = len(api.said)
+        room.revise()
+        assert room.issue().revision == 2
+        with pytest.raises(Refused, match=r"Revision 2 of issue \d+ must not go out as it is: .*TKTK"):
+            room.go_on()
+        with pytest.raises(Refused, match="may not go on"):
+            resume(room.database, room.issue_id, actor="desk", now=NOW)
+        room.deliver(api)
+        assert len(api.said) == had and api.with_words("TKTK") == 0
+        # Mended, it goes on.
+        room.correct(title="The ferry runs")
+        room.revise()
+        room.go_on()
+        room.deliver(api)
+        assert len(api.said) == READERS
+
+
 def test_what_is_uncertain_when_it_is_retracted_is_never_posted_again_with_it(room: Room) -> None:
     """The first request is lost on its way; its replay would carry the article."""
     with sending(room, "1:drop_after_body") as (server, api):

@@ -405,3 +405,27 @@ def test_what_the_checks_call_an_error_is_not_frozen_and_awaits_again(database: 
     assert not issue.is_approved
     assert "The checks before sending found" in issue.why
     assert not recipients(database, issue_id)
+
+
+def test_an_error_in_the_version_of_a_few_takes_the_issue_back(database: Database) -> None:
+    articles = make_newsroom(database, articles=3)
+    add_readers(database, 20)
+    by_hand = make_issue(database, articles[:1], kind="manual", to=[address(7)])
+    freeze_it(database, by_hand)
+    mark_accepted(database, by_hand)
+    with database.write() as connection:
+        # Only the lead's title is in the subject: what is wrong with the second shows where the first is left out.
+        second = tables.articles.c.id == articles[1]
+        connection.execute(sa.update(tables.articles).where(second).values(title="TKTK"))
+    issue_id = make_issue(database, articles)
+    assert freeze_it(database, issue_id) == "awaiting"
+    issue = issue_of(database, issue_id)
+    assert (issue.state, issue.is_approved) == ("awaiting", False)
+    assert "found, in what some readers would get" in issue.why and "TKTK" in issue.why
+    assert not recipients(database, issue_id)
+    # Approved as it is once more, it is no further: the version is kept, and found before anything is frozen.
+    with database.write() as connection:
+        again = sa.update(tables.issues).where(tables.issues.c.id == issue_id)
+        connection.execute(again.values(state="approved", approved_seal="a seal"))
+    with pytest.raises(Refused, match="must not go out"):
+        freeze_it(database, issue_id)
