@@ -42,6 +42,10 @@ class Message:
 class CapabilitySheet:
     """What a mail API can do. `checked` names the specification read and the date.
 
+    `surely_not` says which answers turn a request down before anything of it is sent, by status and, where a status is
+    not enough, by the vendor's code; and which source says so. (What failed before the request had left, at DNS,
+    connecting or TLS, is surely not accepted anywhere.) Every other answer that is no readable success is uncertain.
+
     `substitution` is how the place of each recipient's own value is written in the one body of a request, with `name`
     for what goes there, such as `%recipient.name%`; "" when a request carries whole mails. With it, all recipients of
     a request get the same version, and each their own List-Unsubscribe all the same.
@@ -62,6 +66,7 @@ class CapabilitySheet:
     lookup_kept_seconds: float | None = None
     substitution: str = ""
     all_or_nothing: bool = False
+    surely_not: str = ""
 
 
 Verdict = Literal["accepted", "not_accepted", "uncertain"]

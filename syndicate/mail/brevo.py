@@ -37,6 +37,8 @@ SHEET = CapabilitySheet(
     lookup_lag_seconds=900.0,
     lookup_kept_seconds=89 * 86_400.0,
     substitution="{{params.name}}",
+    surely_not="401, 402, 403, 404, 405, 413 and 429; 400, 406 and 422 with a `code` of what is invalid or missing, or "
+    "of the account. Source: the SDK's model of errors, and the vendor's page on rate limits.",
 )
 _MOST_PARAMS = 1_000_000
 """Bytes of the params of all versions together (1,000 KB; 100 KB each)."""
@@ -69,8 +71,7 @@ _ALLOWED = "Brevo does not let this account send yet: look at the account there,
 _OF_THE_REQUEST = frozenset(
     ["invalid_parameter", "missing_parameter", "out_of_range", "bad_request", "not_acceptable", "unprocessable_entity"]
 )
-"""`code` with which 400, 406 and 422 turn the whole request down before anything is sent. By status 401, 402, 403, 404,
-405, 413 and 429 do so. Source: the SDK's model of errors, and the pages named above."""
+"""`code` with which 400, 406 and 422 turn the whole request down before anything is sent."""
 
 _OF_THE_SENDER = re.compile(r"\bsender\b(?![\w.+-]*@)")
 
@@ -119,11 +120,10 @@ class Brevo:
         taken = self._taken(key)
         if taken:
             return frozenset(message_ids) if taken >= len(message_ids) else None
-        # That there is none proves something only where the record tells tags: the last mails of any are looked at.
+        # That there is none proves something only where the record shows mails by their tags: the last mails of any are
+        # looked at.
         last = self._requests({"limit": 50}) if taken is not None else None
-        if last is None or (last and not any(_tag(event) for event in last)):
-            return None
-        return frozenset()
+        return frozenset() if any(_tag(event) for event in last or ()) else None
 
     def _taken(self, key: str) -> int | None:
         """How many mails of that request the record shows; None when it does not answer."""

@@ -37,6 +37,8 @@ SHEET = CapabilitySheet(
     substitution="%recipient.name%",
     # It is queued as one message with one id ("Queued. Thank you."), and any address that is none is a 400 for all.
     all_or_nothing=True,
+    surely_not="401, 403, 404, 405, 413 and 429; 400 with a `message`. Source: the answers of the operation in the "
+    "specification (a 200 is what says that it is queued), and the vendor's table of response codes.",
 )
 _MOST_OPTIONS = 16_000
 """Bytes of all fields o:, h:, v: and t: together: 16 KB, with room for the two that are added to a request."""
@@ -117,7 +119,7 @@ class Mailgun:
 
     def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
         """A request is queued whole, under one id: one event of that id proves it. That there is none proves something
-        only where requests are known by the ids that they were given: the last ones accepted are looked at."""
+        only where requests are shown under the ids that they were given: of the last accepted, those that are ours."""
         wanted = f"{label(key)}@{self._domain}"
         found = self._events({"message-id": wanted, "limit": "1"})
         if found is None or not all(_id_of(event) == wanted for event in found):
@@ -125,9 +127,9 @@ class Mailgun:
         if found:
             return frozenset(message_ids)
         last = self._events({"event": "accepted", "limit": "50"})
-        if last is None or any(_request_of(event) not in ("", _id_of(event).partition("@")[0]) for event in last):
-            return None
-        return frozenset()
+        ours = [event for event in last or () if _request_of(event)]
+        shown = all(_request_of(event) == _id_of(event).partition("@")[0] for event in ours)
+        return frozenset() if ours and shown else None
 
     def _events(self, asked: Mapping[str, str]) -> list[Mapping[str, Any]] | None:
         """The newest events of that kind; None when the record does not answer."""

@@ -6,6 +6,7 @@ November 2026; it publishes no specification for machines.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ SHEET = CapabilitySheet(
     lookup=True,
     # The vendor publishes no figure.
     lookup_lag_seconds=900.0,
+    surely_not="401, 403, 404, 405, 413 and 429; 400 with an ErrorCode of the key, the sender or what is invalid, for "
+    'the request or for one of its messages. Source: "Send API errors" in the vendor\'s guide, and its status codes.',
 )
 _LONGEST_SUBJECT = 255
 
@@ -92,21 +95,33 @@ class Mailjet:
                 return None
             if known:
                 found.append(message_id)
-        return frozenset(found)
+        return frozenset(found) if found or not message_ids or self._works() else None
+
+    def _works(self) -> bool:
+        """Whether the record finds the last mail that it shows with an id of ours: else that it finds none proves
+        nothing."""
+        last = self._messages({"Limit": 50, "Sort": "ID DESC"})
+        custom_id = next((id_ for id_ in last or () if re.fullmatch("[0-9a-f]{32}", id_)), "")
+        return bool(custom_id) and self._knows(custom_id) is True
 
     def _knows(self, custom_id: str) -> bool | None:
-        asked = urlencode({"CustomID": custom_id, "ShowCustomID": "true", "Limit": 1})
-        reply = self._client.get(f"{self._base}/v3/REST/message?{asked}", self._headers)
+        found = self._messages({"CustomID": custom_id, "Limit": 1})
+        if found is None or any(id_ != custom_id for id_ in found):
+            # A search that passes over what it was asked for proves nothing.
+            return None
+        return bool(found)
+
+    def _messages(self, asked: Mapping[str, object]) -> list[str] | None:
+        """The CustomID of each message; None when the record does not answer."""
+        query = urlencode({**asked, "ShowCustomID": "true"})
+        reply = self._client.get(f"{self._base}/v3/REST/message?{query}", self._headers)
         if isinstance(reply, Failure) or reply.status != 200:
             return None
         answer = answers.json_of(reply)
         data = answer.get("Data") if isinstance(answer, Mapping) else None
-        if not isinstance(data, list):
+        if not isinstance(data, list) or not all(isinstance(one, Mapping) for one in data):
             return None
-        if not all(isinstance(one, Mapping) and one.get("CustomID") == custom_id for one in data):
-            # A search that passes over what it was asked for proves nothing.
-            return None
-        return bool(data)
+        return [str(one.get("CustomID", "")) for one in data]
 
 
 def _message(message: Message) -> dict[str, object]:

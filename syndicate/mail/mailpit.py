@@ -23,8 +23,14 @@ SHEET = CapabilitySheet(
     bytes_per_request=25_000_000,
     lookup=True,
     lookup_lag_seconds=2.0,
+    surely_not="401, 403, 404, 405 and 413; 400 with `Error`. Source: server/apiv1/send.go and its middleware, which "
+    "answer so before a message is stored.",
 )
 _LOOKUP_PAGE = 200
+
+_KEY = "Give user:password of Mailpit's API in SYNDICATE_MAIL__API_KEY"
+_ALLOWED = "Mailpit does not let this machine send: look at what it was started with"
+_WHERE = "Look whether [mail] url is Mailpit's, with the port of its pages (8025 unless it was told another)"
 
 
 class Mailpit:
@@ -112,8 +118,16 @@ def _read(reply: Reply) -> Answer:
     if reply.status == 200 and isinstance(fields.get("ID"), str) and fields["ID"]:
         return Answer("accepted", "200", vendor_ids=(fields["ID"],))
     why = answers.excerpt(reply)
-    if reply.status in (401, 403, 404, 405):
-        return Answer("not_accepted", why, stops=True)
-    if reply.status == 413 or (reply.status == 400 and isinstance(fields.get("Error"), str)):
-        return Answer("not_accepted", why, permanent=True)
-    return Answer("uncertain", why)
+    match reply.status:
+        case 401:
+            return answers.stopped(_KEY, why)
+        case 403:
+            return answers.stopped(_ALLOWED, why)
+        case 404 | 405:
+            return answers.stopped(_WHERE, why)
+        case 400 if isinstance(fields.get("Error"), str):
+            return Answer("not_accepted", why, permanent=True)
+        case 413:
+            return Answer("not_accepted", why, permanent=True)
+        case _:
+            return Answer("uncertain", why)

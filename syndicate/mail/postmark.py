@@ -31,6 +31,8 @@ SHEET = CapabilitySheet(
     # "Messages expire after your retention period, which is 45 days by default (but retention can be customized from 7
     # to 365 days)": the messages API.
     lookup_kept_seconds=6 * 86_400.0,
+    surely_not="401, 403, 404, 405, 413 and 429; 422 with an ErrorCode of the account or the request; inside a 200, a "
+    'message with any ErrorCode but 0. Source: "API error codes" and "HTTP response codes" in the developer overview.',
 )
 _LARGEST_BODY = 5_000_000
 """Bytes of the HTML and of the text of one message, each."""

@@ -27,6 +27,8 @@ SHEET = CapabilitySheet(
     # "Strict mode (default): sends the batch only if all emails in the request are valid." (changelog, batch validation
     # modes, 2025-09-19). No other mode is asked for.
     all_or_nothing=True,
+    surely_not="401, 403, 404, 405, 413 and 429; 400, 422 and 451 with the `name` of what is invalid or missing. "
+    "Source: the vendor's page on errors; by the changelog, a strict batch is checked whole before any of it is sent.",
 )
 _PATH = "/emails/batch"
 _LONGEST_KEY = 256
@@ -37,10 +39,15 @@ _REJECTED = frozenset(
         *("invalid_attachment", "invalid_idempotency_key", "security_error", "invalid_access", "invalid_region"),
     ]
 )
-"""Names under which 400, 422 and 451 turn the whole request down, in strict validation, before anything is sent."""
+"""Names under which 400, 422 and 451 turn the whole request down."""
 
 _QUOTA_WAITS = {"daily_quota_exceeded": 3600.0, "monthly_quota_exceeded": 86_400.0}
 """Seconds until a used-up quota is asked for again, unless the answer says when."""
+
+_KEY = "Give an API key of Resend (re_…) that may send in SYNDICATE_MAIL__API_KEY"
+_WHERE = "Look whether [mail] url is Resend's"
+_DOMAIN = "Verify the domain of [mail] from at Resend, under Domains"
+_SENDER = "Correct [mail] from: Resend cannot read it"
 
 _NOT_IN_SENDER_NAME = re.compile(r'[,;:<>()\[\]"\\@]|=\?')
 
@@ -110,7 +117,8 @@ def _read(reply: Reply, count: int) -> Answer:
             return Answer("accepted", "200", vendor_ids=ids)
         return Answer("uncertain", f"200, but it names {len(ids)} of {count} messages: {answers.excerpt(reply)}")
     wait = answers.wait_seconds(reply.headers, datetime.now(UTC))
-    return _read_error(reply, answer.get("name") if isinstance(answer, Mapping) else None, wait)
+    fields = answer if isinstance(answer, Mapping) else {}
+    return _read_error(reply, fields.get("name"), str(fields.get("message", "")).lower(), wait)
 
 
 def _ids(answer: Any) -> tuple[str, ...]:
@@ -119,13 +127,19 @@ def _ids(answer: Any) -> tuple[str, ...]:
     return tuple(id_ for id_ in found if isinstance(id_, str) and id_)
 
 
-def _read_error(reply: Reply, name: object, wait: float | None) -> Answer:
+def _read_error(reply: Reply, name: object, said: str, wait: float | None) -> Answer:
     why = answers.excerpt(reply)
     match reply.status:
-        case 401 | 403 | 404 | 405:
-            return Answer("not_accepted", why, stops=True)
+        case 403 if name == "validation_error" and "api key" not in said:
+            return answers.stopped(_DOMAIN, why)
+        case 401 | 403:
+            return answers.stopped(_KEY, why)
+        case 404 | 405:
+            return answers.stopped(_WHERE, why)
+        case 400 if name == "validation_error" and "api key" in said:
+            return answers.stopped(_KEY, why)
         case 400 | 422 | 451 if name == "invalid_from_address":
-            return Answer("not_accepted", why, stops=True)
+            return answers.stopped(_SENDER, why)
         case 400 | 422 | 451 if name in _REJECTED:
             return Answer("not_accepted", why, permanent=True)
         case 413:

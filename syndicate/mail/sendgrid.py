@@ -29,6 +29,8 @@ SHEET = CapabilitySheet(
     substitution="-name-",
     # One 202 for all of it, or a 400 that names what is wrong with any part of it.
     all_or_nothing=True,
+    surely_not="401, 403, 404, 405, 413 and 429; 400 with `errors`. Source: the answers of the operation in the "
+    "specification (202 is what says that it is accepted), and the vendor's page on errors.",
 )
 _PATH = "/v3/mail/send"
 _BASES = {"": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}

@@ -24,6 +24,8 @@ SHEET = CapabilitySheet(
     recipients_per_request=1,
     # 40 MB once the parts are coded in base64.
     bytes_per_request=29_000_000,
+    surely_not="401, 403, 404, 405, 413 and 429; 400 with the name of an error of the message, the account or a limit. "
+    'Source: the errors of SendEmail in the service model, and "Common Errors" of its API reference.',
 )
 _PATH = "/v2/email/outbound-emails"
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
@@ -49,8 +51,7 @@ _LIMITS: Mapping[str, float] = {
 """Errors after which to wait, in seconds; they come as 400 or 429. A daily quota is asked for again after an hour."""
 
 _OF_THE_MESSAGE = frozenset(["MessageRejected", "BadRequestException", "ValidationException"])
-"""Errors that turn the message down before it is taken. Source: the errors of SendEmail in the service model, and
-"Common Errors" of its API reference. By status 401, 403, 404, 405, 413 and 429 do so."""
+"""Errors that turn the message down before it is taken."""
 
 
 class AmazonSES:

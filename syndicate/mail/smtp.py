@@ -27,6 +27,8 @@ SHEET = CapabilitySheet(
     checked="RFC 5321, RFC 4954, RFC 3207, RFC 8314, 2026-11",
     recipients_per_request=1,
     bytes_per_request=25_000_000,
+    surely_not="Whatever breaks before the dot that ends a mail has left, and every reply that begins with 4 or 5. "
+    "Source: RFC 5321, sections 4.2.1 and 4.2.5.",
 )
 LONGEST_REST = 20.0
 """Seconds. A server waits five minutes for a command (RFC 5321 section 4.5.3.2.7), but providers less."""

@@ -33,6 +33,8 @@ SHEET = CapabilitySheet(
     bytes_per_request=50_000_000,
     idempotency_seconds=_KEPT_SECONDS,
     substitution="{{{name}}}",
+    surely_not="401, 403, 404, 405, 413, 420 and 429; 400 and 422 with a `code` of the sender or of what is invalid. "
+    "Source: the vendor's table of extended error codes, and its page on transmissions (\"no messages are sent\").",
 )
 _LARGEST_CONTENT = 20_000_000
 _BASES = {"": "https://api.sparkpost.com", "us": "https://api.sparkpost.com", "eu": "https://api.eu.sparkpost.com"}
@@ -64,8 +66,7 @@ _OF_THE_REQUEST: Mapping[int, frozenset[str]] = {
     422: frozenset(["1300", "1301", "1400", "2002", "3000", "3001", "3002", "3010", "3020", "3040", "3050"]),
 }
 """`code` with which a status turns the whole request down before anything is sent: what is invalid, missing or too
-large, a template or header that cannot be read, no valid recipient. By status 401, 403, 404, 405, 413, 420 and 429 do
-so. Source: the table of extended error codes."""
+large, a template or header that cannot be read, no valid recipient."""
 
 
 class SparkPost:

@@ -42,10 +42,10 @@ def told(
             """Quiet."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.handle_request)
-        thread.start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
         api = open_mail_api(name, Connection(url, api_key, 5.0, domain="post.example"))
+        thread = Thread(target=server.handle_request)
+        thread.start()
         answer = api.post(sent, key="k", count=count)
         thread.join()
     return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as html_lib
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -19,9 +20,10 @@ from syndicate.core.copies import Addressee, Copies, Letter, Wording
 from syndicate.core.message import Answer, Message
 from syndicate.core.placeholders import NAME, PREFERENCES, UNSUBSCRIBE
 from syndicate.errors import BadInput, MailAPIError
-from syndicate.mail import ADAPTERS, open_mail_api
+from syndicate.mail import ADAPTERS, open_mail_api, sheet_of
 from syndicate.mail.base import Connection, MailAPI
 from syndicate.mail.live import Live
+from tests.mail.answering import told
 from tests.mail.samples import message
 from tests.mail_api_server import DIALECTS, KINDS, MailApiServer, Plan, doubled, read_journal
 from tests.mail_api_server.dialects import Taken
@@ -46,6 +48,9 @@ WITH_SUBJECT = {"brevo", "sendgrid", "sparkpost"}
 
 INVISIBLE = "\u2060"
 """What keeps a text apart that an API would read as a place for a value."""
+
+BY_STATUS = [*range(400, 432), 451, *range(500, 509)]
+"""Those that HTTP knows, and vendors besides."""
 
 KILLS = {kind for kind in KINDS if kind.startswith("kill")}
 
@@ -119,12 +124,16 @@ def test_each_fault_gets_the_verdict_that_is_certain(name: str, kind: str, opene
 
 
 @apis
-@pytest.mark.parametrize("kind", ["drip=0.05", "delay=30", "delay_before_accept=30"])
+@pytest.mark.parametrize("kind", ["drip=0.2", "delay=60", "delay_before_accept=60"])
 def test_the_deadline_ends_a_request_that_is_then_uncertain(name: str, kind: str, opened: Opened) -> None:
     api, _ = opened(name, f"1:{kind}", seconds=0.4)
-    began = time.monotonic()
-    answer = post(api)
-    assert time.monotonic() - began < 3
+    for _ in range(20):
+        began = time.monotonic()
+        answer = post(api)
+        assert time.monotonic() - began < 20
+        if answer.verdict != "not_accepted":
+            break
+        # A machine that was too busy for anything to leave it: the fault has not been met.
     assert answer.verdict == "uncertain"
     assert "0.4 s" in answer.why
 
@@ -154,6 +163,45 @@ def test_a_refused_key_stops_everything(name: str, opened: Opened) -> None:
     api, _ = opened(name, "1:unauthorized")
     answer = post(api)
     assert (answer.verdict, answer.stops, answer.permanent) == ("not_accepted", True, False)
+    assert "SYNDICATE_MAIL__API_KEY" in cure_of(answer) or name == "ses"
+
+
+def cure_of(answer: Answer) -> str:
+    """What to do, which stands before what the API said."""
+    found = re.fullmatch(r"([A-Z]\w+.*?) \([^()]*?\b[45]\d\d\b.*\)", answer.why)
+    assert found, answer.why
+    assert re.search("SYNDICATE_MAIL__API_KEY|\\[mail\\]|[Ll]ook|[Aa]sk|[Vv]erify", found[1]), answer.why
+    return found[1]
+
+
+@http_apis
+def test_whatever_stops_everything_says_what_to_do(name: str) -> None:
+    for status in (401, 402, 403, 404, 405):
+        for body in (b"", b"{}", b"Forbidden"):
+            answer = told(name, status, body, api_key=SECRET)
+            if answer.stops:
+                cure_of(answer)
+            else:
+                assert (answer.verdict, status) == ("uncertain", 402)
+
+
+@http_apis
+def test_what_is_surely_not_accepted_stands_in_the_sheet(name: str) -> None:
+    """Each status that says so by itself; of those that need a code beside them it says that, too."""
+    in_sheet = {int(status) for status in re.findall(r"\b[45]\d\d\b", sheet_of(name).surely_not)}
+    by_status = {status for status in BY_STATUS if told(name, status, b"", api_key=SECRET).verdict == "not_accepted"}
+    assert by_status <= in_sheet, "certain by its status, but not in the sheet"
+    for status in in_sheet - by_status:
+        assert told(name, status, b"{}", api_key=SECRET).verdict == "uncertain"
+        assert re.search(rf"\b{status}\b[^;]* with ", sheet_of(name).surely_not), "not certain by its status alone"
+
+
+@apis
+def test_the_sheet_names_its_source(name: str) -> None:
+    certain, _, source = sheet_of(name).surely_not.partition(" Source: ")
+    assert len(certain) > 40
+    assert len(source) > 20
+    assert source.endswith(".")
 
 
 @http_apis
@@ -162,6 +210,7 @@ def test_an_address_that_is_not_the_apis_stops_everything(name: str, opened: Ope
     _, server = opened(other)
     answer = post(open_mail_api(name, connection(server.url)))
     assert (answer.verdict, answer.stops) == ("not_accepted", True)
+    assert cure_of(answer)
 
 
 @apis

@@ -179,7 +179,7 @@ def test_the_record_comes_late_and_is_of_one_request(
     assert api.post(api.build(crowd(3)), key="one", count=3).verdict == "uncertain"
     ids = crowd(3).message_ids()
     monkeypatch.setattr(MailgunDialect, "record_seconds", 1_800.0)
-    assert api.lookup(ids, key="one") == frozenset()
+    assert api.lookup(ids, key="one") is None
     monkeypatch.setattr(MailgunDialect, "record_seconds", 0.0)
     assert api.lookup(ids, key="one") == frozenset(ids)
     # The same people again, in a request of its own.
@@ -202,9 +202,11 @@ def test_a_record_that_names_requests_otherwise_proves_nothing(renamed: dict[str
     """Nothing under our id, while an accepted request of ours stands there under another."""
     event = {"event": "accepted", "user-variables": {LABEL: "0" * 32}, **renamed}
     assert looked_up([], [event]) is None
-    assert looked_up([], []) == frozenset()
-    assert looked_up([], [{**event, "user-variables": {}}]) == frozenset()
-    assert looked_up([], [{**event, "message": {"headers": {"message-id": f"{'0' * 32}@{DOMAIN}"}}}]) == frozenset()
+    assert looked_up([], []) is None
+    assert looked_up([], [{**event, "user-variables": {}}]) is None
+    shown = {**event, "message": {"headers": {"message-id": f"{'0' * 32}@{DOMAIN}"}}}
+    assert looked_up([], [shown]) == looked_up([], [{**event, "user-variables": {}}, shown]) == frozenset()
+    assert looked_up([], [shown, event]) is None
 
 
 def test_a_record_that_passes_over_what_it_is_asked_for_proves_nothing() -> None:

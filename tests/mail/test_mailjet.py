@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -13,7 +14,7 @@ from jsonschema import Draft202012Validator
 from syndicate.errors import BadInput, MailAPIError
 from syndicate.mail import open_mail_api
 from syndicate.mail.base import Connection, MailAPI
-from tests.mail.answering import told
+from tests.mail.answering import showing, told
 from tests.mail.samples import message, specification
 from tests.mail_api_server import MailApiServer, Plan, read_journal
 
@@ -88,7 +89,27 @@ def test_what_was_taken_without_an_answer_is_found_in_the_record(
 def test_what_was_not_taken_is_not_in_the_record(api: MailAPI, server: MailApiServer, kind: str) -> None:
     server.plan = Plan.parse([f"1:{kind}"])
     assert api.post(api.build([message()]), key="", count=1).verdict == "uncertain"
+    assert api.lookup([message().message_id]) is None, "nothing has shown that the record works"
+    assert api.post(api.build([message(2)]), key="", count=1).verdict == "accepted"
     assert api.lookup([message().message_id]) == frozenset()
+    assert api.lookup([]) == frozenset()
+
+
+OURS, OTHERS = {"CustomID": "1" * 32}, {"CustomID": "of somebody else"}
+
+
+@pytest.mark.parametrize(
+    ("last", "found"), [([], []), ([{}], []), ([OTHERS], [OTHERS]), ([OURS], []), ([OURS], [OTHERS]), ([7], [])]
+)
+def test_a_record_that_does_not_show_what_it_has_proves_nothing(last: Any, found: Any) -> None:
+    """It finds nothing under our ids; `last` are the newest, `found` what is found under the id of one of them."""
+
+    def record(path: str) -> tuple[int, Any]:
+        wanted = parse_qs(urlsplit(path).query).get("CustomID", [""])[0]
+        return 200, {"Data": last if not wanted else found if wanted == "1" * 32 else []}
+
+    with showing(record) as url:
+        assert open_mail_api("mailjet", Connection(url, "key:right", 5.0)).lookup(["<1@example.org>"]) is None
 
 
 def test_a_record_that_does_not_answer_proves_nothing(tmp_path: Path) -> None:

@@ -131,8 +131,8 @@ def test_without_a_stand_in_it_is_the_vendors_address() -> None:
     assert open_mail_api("resend", Connection("", "re_x")).url == "https://api.resend.com/emails/batch"
 
 
-def error(name: str) -> bytes:
-    return json.dumps({"statusCode": 0, "name": name, "message": "so it is"}).encode()
+def error(name: str, said: str = "so it is") -> bytes:
+    return json.dumps({"statusCode": 0, "name": name, "message": said}).encode()
 
 
 @pytest.mark.parametrize(
@@ -148,6 +148,7 @@ def error(name: str) -> bytes:
         (200, b"", "uncertain", False, False),
         (202, b'{"data":[{"id":"a"},{"id":"b"}]}', "uncertain", False, False),
         (400, error("validation_error"), "not_accepted", True, False),
+        (400, error("validation_error", "API key is invalid"), "not_accepted", False, True),
         (400, error("something_new"), "uncertain", False, False),
         (400, b"<html>Bad Request</html>", "uncertain", False, False),
         (401, error("missing_api_key"), "not_accepted", False, True),
@@ -177,6 +178,22 @@ def test_an_answer_means_what_the_vendor_says(
     assert (answer.verdict, answer.permanent, answer.stops) == (verdict, permanent, stops)
     assert len(answer.why) < 400
     assert answer.why.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cure"),
+    [
+        (400, error("validation_error", "API key is invalid"), "SYNDICATE_MAIL__API_KEY"),
+        (401, error("missing_api_key"), "SYNDICATE_MAIL__API_KEY"),
+        (401, error("validation_error", "API key is invalid"), "SYNDICATE_MAIL__API_KEY"),
+        (403, error("invalid_api_key"), "SYNDICATE_MAIL__API_KEY"),
+        (403, error("validation_error", "The post.example domain is not verified."), "Verify the domain"),
+        (404, error("not_found"), "[mail] url"),
+        (422, error("invalid_from_address"), "[mail] from"),
+    ],
+)
+def test_what_stops_everything_says_what_to_do(status: int, body: bytes, cure: str) -> None:
+    assert cure in told("resend", status, body).why
 
 
 @pytest.mark.parametrize(

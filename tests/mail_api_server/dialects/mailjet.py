@@ -110,7 +110,8 @@ class MailjetDialect(Dialect):
         return Reply.of_json(status, whole, **headers)
 
     def look(self, path: str, query: str, headers: Mapping[str, str], taken: Sequence[tuple[str, Taken]]) -> Reply:
-        """`/v3/REST/message` with the filter CustomID; it shows that id only when told to."""
+        """`/v3/REST/message` with the filter CustomID; it shows that id only when told to. The oldest first, unless
+        said."""
         if path != "/v3/REST/message":
             return super().look(path, query, headers, taken)
         if not headers.get("Authorization", "").startswith("Basic "):
@@ -118,6 +119,8 @@ class MailjetDialect(Dialect):
         asked = {name: values[0] for name, values in parse_qs(query).items()}
         found = [one for _, one in taken if one.labels["CustomID"] == asked.get("CustomID", one.labels["CustomID"])]
         shown = asked.get("ShowCustomID") == "true"
+        if asked.get("Sort") == "ID DESC":
+            found.reverse()
         data = [
             {"ID": 1, "Status": "sent", "CustomID": one.labels["CustomID"] if shown else ""}
             for one in found[: int(asked.get("Limit", "10"))]
