@@ -6,10 +6,10 @@ back again and again closes it in the end, and who left at the API has left here
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy.engine import Connection
 
@@ -17,12 +17,14 @@ from syndicate.core import reader_steps
 from syndicate.core.address import address_hash, normalise
 from syndicate.core.mail_event import SUPPRESSES, UNREACHABLE, MailEvent, is_unreachable
 from syndicate.core.reader_steps import OWN_SUPPRESSION, Circumstances
+from syndicate.mail.events.base import Report
 from syndicate.storage import audit, events, people
 from syndicate.storage.database import Database
 from syndicate.storage.instance import address_key
 from syndicate.storage.mail_finding import Mailed, find_mails
 from syndicate.storage.proofs import prove
 from syndicate.storage.reader_steps import find_by_hash, lift, suppress_own, write_steps
+from syndicate.storage.request_tokens import believe
 from syndicate.storage.transactional_ledger import prove_mails
 
 Recorded = Literal["recorded", "suppressed", "again", "unknown"]
@@ -30,6 +32,14 @@ Recorded = Literal["recorded", "suppressed", "again", "unknown"]
 
 AT_ONCE = 500
 """Reports in one write transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one request of the mail API reported, and its body."""
+
+    report: Report
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +52,73 @@ class _Known:
     mailed: Mailed
 
 
-def record_events(
-    database: Database, reports: Sequence[MailEvent], *, all_or_nothing: bool, now: datetime
-) -> list[Recorded]:
-    """Keeps the reports of one mail API, in whatever order they come and however often, and acts on those that are new
-    and about mails of ours; tells what became of each. `all_or_nothing` is the API's, of its sheet."""
-    result: list[Recorded] = []
-    for start in range(0, len(reports), AT_ONCE):
-        part = reports[start : start + AT_ONCE]
-        told = [(event, next(filter(None, map(_address, event.addresses)), "")) for event in part]
+def record_requests(
+    database: Database, requests: Sequence[Request], *, all_or_nothing: bool, now: datetime
+) -> list[list[Recorded] | None]:
+    """Keeps what these requests of one mail API report, in whatever order they come and however often, and acts on what
+    is new and about mails of ours; tells what became of each event. None for a request whose token came with another
+    body before: nothing of it is kept. `all_or_nothing` is the API's, of its sheet."""
+    result: list[list[Recorded] | None] = [[] for _ in requests]
+    for together in _parts(requests):
         with database.write() as connection:
-            result += _record(connection, told, all_or_nothing, now)
+            # First, because whoever changes people takes it first.
+            people.lock_people(connection)
+            secret = address_key(connection)
+            believed = _believed(connection, [requests[place] for place, _ in together], secret, now)
+            parts = [part for part, is_believed in zip(together, believed, strict=True) if is_believed]
+            told = [(event, _first_address(event)) for _, part in parts for event in part]
+            recorded = iter(_record(connection, told, secret, all_or_nothing, now))
+        for (place, part), is_believed in zip(together, believed, strict=True):
+            before = result[place]
+            if not is_believed:
+                result[place] = None
+            elif before is not None:
+                before += [next(recorded) for _ in part]
     return result
 
 
-def _record(
-    connection: Connection, told: Sequence[tuple[MailEvent, str]], all_or_nothing: bool, now: datetime
+def record_events(
+    database: Database, reports: Sequence[MailEvent], *, all_or_nothing: bool, now: datetime
 ) -> list[Recorded]:
-    # First, because whoever changes people takes it first.
-    people.lock_people(connection)
-    secret = address_key(connection)
+    """The same for the reports of one request that proves itself."""
+    request = Request(Report(tuple(reports)), b"")
+    (result,) = record_requests(database, [request], all_or_nothing=all_or_nothing, now=now)
+    assert result is not None
+    return result
+
+
+def _parts(requests: Sequence[Request]) -> Iterator[list[tuple[int, Sequence[MailEvent]]]]:
+    """What is written together: requests by their places, and events of theirs."""
+    together: list[tuple[int, Sequence[MailEvent]]] = []
+    size = 0
+    for place, request in enumerate(requests):
+        every = request.report.events
+        for start in range(0, len(every), AT_ONCE):
+            part = every[start : start + AT_ONCE]
+            if together and size + len(part) > AT_ONCE:
+                yield together
+                together, size = [], 0
+            together.append((place, part))
+            size += len(part)
+    if together:
+        yield together
+
+
+def _believed(connection: Connection, requests: Sequence[Request], secret: bytes, now: datetime) -> list[bool]:
+    """Whether no token among them came with another body before."""
+    uses = [(each.report.once, each.body) for each in requests if each.report.once]
+    lasts = max((each.report.once_for for each in requests), default=timedelta(0))
+    known = iter(believe(connection, uses, secret, lasts=lasts, now=now))
+    return [not each.report.once or next(known) for each in requests]
+
+
+def _record(
+    connection: Connection,
+    told: Sequence[tuple[MailEvent, str]],
+    secret: bytes,
+    all_or_nothing: bool,
+    now: datetime,
+) -> list[Recorded]:
     hashes = [address_hash(address, secret) if address else "" for _, address in told]
     reasons = people.suppressed_reasons(connection, {each for each in hashes if each})
     mails = find_mails(connection, told, now)
@@ -163,8 +220,10 @@ def _suppress(connection: Connection, closing: Sequence[_Known], because: Sequen
             for each, reason in zip(closing, because, strict=True)
         ],
     )
-    for each, reason in zip(closing, because, strict=True):
-        _audit(connection, each, f"subscriber.{reason}", now)
+    audit.record_all(
+        connection,
+        [_audited(each, f"subscriber.{reason}", now) for each, reason in zip(closing, because, strict=True)],
+    )
 
 
 def _unreachable(
@@ -186,7 +245,7 @@ def _unreachable(
     for keyed in reached.keys() - gone:
         lift(connection, keyed, UNREACHABLE, by=_origin(reached[keyed].event), now=now)
         reasons[keyed] = people.suppressed_reasons(connection, [keyed]).get(keyed, "")
-        _audit(connection, reached[keyed], "subscriber.reached", now)
+        audit.record_all(connection, [_audited(reached[keyed], "subscriber.reached", now)])
     return gone
 
 
@@ -198,21 +257,23 @@ def _leave(connection: Connection, each: _Known, now: datetime) -> bool:
     steps = reader_steps.leave(person, None)
     write_steps(connection, person.id, each.keyed, steps, Circumstances(_origin(each.event)), now)
     suppress_own(connection, each.keyed, _origin(each.event), now)
-    _audit(connection, each, "subscriber.leave", now)
+    audit.record_all(connection, [_audited(each, "subscriber.leave", now)])
     return True
 
 
-def _audit(connection: Connection, each: _Known, action: str, now: datetime) -> None:
+def _audited(each: _Known, action: str, now: datetime) -> dict[str, Any]:
     detail = {"issue": each.mailed.issue_id} if each.mailed.issue_id is not None else {}
-    audit.record(connection, at=now, action=action, subject=each.keyed, actor=each.event.api, detail=detail)
+    return audit.line(at=now, action=action, subject=each.keyed, actor=each.event.api, detail=detail)
 
 
 def _origin(event: MailEvent) -> str:
     return f"webhook {event.api}"
 
 
-def _address(text: str) -> str:
-    try:
-        return normalise(text.rpartition("<")[2].rstrip("> ")).address
-    except ValueError:
-        return ""
+def _first_address(event: MailEvent) -> str:
+    for text in event.addresses:
+        try:
+            return normalise(text.rpartition("<")[2].rstrip("> ")).address
+        except ValueError:
+            continue
+    return ""

@@ -21,21 +21,25 @@ class Moment(TypeDecorator[datetime]):
         return dialect.type_descriptor(sa.String(27) if dialect.name == "sqlite" else sa.DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
+        if value is None or dialect.name == "sqlite":
+            return moment_text(value) if value is not None else None
         if value.tzinfo is None:
             raise ValueError("an instant needs a time zone")
-        moment = value.astimezone(UTC)
-        if dialect.name != "sqlite":
-            return moment
-        # Some four times as fast as strftime, and a row of an event has two.
-        return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+        return value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
         return moment.astimezone(UTC)
+
+
+def moment_text(value: datetime) -> str:
+    """An aware moment as SQLite keeps it."""
+    if value.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    # Some four times as fast as strftime, and a row of an event has two.
+    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def json_column() -> sa.types.TypeEngine[Any]:

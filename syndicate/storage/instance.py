@@ -19,6 +19,9 @@ from syndicate.storage.tables import instance, signing_keys
 
 KEY_BYTES = 32
 
+_ROW = sa.select(instance).where(instance.c.id == 1)
+_FIRST_KEY = sa.select(signing_keys.c.secret).order_by(signing_keys.c.id).limit(1)
+
 
 def start(connection: Connection, *, secret: bytes, place: str, web_url: str, now: datetime) -> bool:
     """Writes the row and the first key; False when they were there already, which changes nothing."""
@@ -32,8 +35,7 @@ def start(connection: Connection, *, secret: bytes, place: str, web_url: str, no
 
 def remembered(connection: Connection, *, lock: bool = False) -> Remembered:
     """What the database remembers of where it is used. With `lock` the row is held to commit."""
-    query = sa.select(instance).where(instance.c.id == 1)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    row = connection.execute(_ROW.with_for_update() if lock else _ROW).one_or_none()
     if row is None:
         raise _never_started()
     places = tuple(row.machine.split("\n")) if row.machine else ()
@@ -112,7 +114,7 @@ def instance_id(connection: Connection) -> str:
 
 
 def _derived(connection: Connection, label: bytes) -> bytes:
-    first = connection.execute(sa.select(signing_keys.c.secret).order_by(signing_keys.c.id).limit(1)).scalar()
+    first = connection.execute(_FIRST_KEY).scalar()
     if first is None:
         raise _never_started()
     return hmac.new(bytes(first), label, hashlib.sha256).digest()

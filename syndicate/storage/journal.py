@@ -159,7 +159,8 @@ def owed_lines(connection: Connection) -> dict[int, bytes]:
 def pay(connection: Connection, owed: Iterable[int], appended: Appended) -> None:
     """These lines are in the journal now. What stood in it before them is taken in only if it was before: another
     process may have written it, and been killed before its commit."""
-    connection.execute(sa.delete(journal_owed).where(journal_owed.c.id.in_(list(owed))))
+    if paid := list(owed):
+        connection.execute(sa.delete(journal_owed).where(journal_owed.c.id.in_(paid)))
     if appended.start <= known_length(connection, appended.name):
         remember_length(connection, appended.name, appended.end)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,7 +15,7 @@ from syndicate.core.headers import mail_host, message_id
 from syndicate.core.mail_event import MailEvent
 from syndicate.core.message import label
 from syndicate.storage import instance, tables
-from syndicate.storage.arrays import among
+from syndicate.storage.arrays import any_of
 from syndicate.storage.batches import batch_of, was_left_out
 
 RECENT = timedelta(days=40)
@@ -66,11 +68,8 @@ def _by_issue(connection: Connection, left: _Left, label_of: _Labels, _now: date
         if report[0].issue_id is not None and report[0].label:
             named.setdefault(report[0].issue_id, []).append((place, report))
     for issue_id, theirs in named.items():
-        query = sa.select(_recipients.c.address, _recipients.c.ordinal, _recipients.c.subscriber_id).where(
-            _recipients.c.issue_id == issue_id,
-            among(connection, _recipients.c.address, {address for _, (_, address) in theirs}),
-        )
-        people = {row.address: (row.ordinal, row.subscriber_id) for row in connection.execute(query)}
+        rows = connection.execute(_mailed(connection.dialect.name), _sent_to([issue_id], theirs))
+        people = {row.address: (row.ordinal, row.subscriber_id) for row in rows}
         for place, (event, address) in theirs:
             ordinal, person = people.get(address, (0, 0))
             if ordinal and label_of(issue_id, person) == event.label:
@@ -81,13 +80,11 @@ def _by_issue(connection: Connection, left: _Left, label_of: _Labels, _now: date
 def _alone(connection: Connection, left: _Left, label_of: _Labels, _now: datetime) -> dict[int, Mailed]:
     """Mails to one person: by the API's id, or by their label as long as they are not settled."""
     vendor_ids = {event.vendor_id for _, (event, _) in left if event.vendor_id}
-    columns = (_mails.c.id, _mails.c.to_email, _mails.c.api, _mails.c.vendor_id)
-    query = sa.select(*columns).where(among(connection, _mails.c.vendor_id, vendor_ids))
-    theirs = {(row.api, row.vendor_id, row.to_email.lower()): row.id for row in connection.execute(query)}
+    answered = connection.execute(_with_ids(connection.dialect.name), {"ids": list(vendor_ids)})
+    theirs = {(row.api, row.vendor_id, row.to_email.lower()): row.id for row in answered}
     ours: dict[tuple[str, str], int] = {}
     if any(event.label for _, (event, _) in left):
-        unsettled = sa.select(*columns).where(_mails.c.state.in_(["planned", "sending", "retry", "uncertain"]))
-        for row in connection.execute(unsettled):
+        for row in connection.execute(_UNSETTLED):
             ours[label_of("mail", row.id), row.to_email.lower()] = row.id
     found = {}
     for place, (event, address) in left:
@@ -103,8 +100,7 @@ def _by_label(connection: Connection, left: _Left, label_of: _Labels, now: datet
     asked = [(place, report) for place, report in left if report[0].label]
     if not asked:
         return {}
-    query = sa.select(_issues.c.id).where(_issues.c.frozen_at > now - RECENT)
-    recent = list(connection.execute(query.order_by(_issues.c.frozen_at.desc(), _issues.c.id.desc())).scalars())
+    recent = list(connection.execute(_RECENT, {"since": now - RECENT}).scalars())
     found: dict[int, Mailed] = {}
     start, size = 0, 1
     while start < len(recent) and len(found) < len(asked):
@@ -120,8 +116,7 @@ def find_by_label(
     connection: Connection, issue_ids: Sequence[int], left: _Left, label_of: _Labels
 ) -> dict[int, Mailed]:
     """Those of the reports, by their places, whose label is that of a mail of one of these issues to the person."""
-    columns = (_recipients.c.issue_id, _recipients.c.ordinal, _recipients.c.address, _recipients.c.subscriber_id)
-    rows = connection.execute(sa.select(*columns).where(*_sent_to(connection, issue_ids, left)))
+    rows = connection.execute(_mailed(connection.dialect.name), _sent_to(issue_ids, left))
     keys = {
         (label_of(row.issue_id, row.subscriber_id), row.address): Mailed(row.issue_id, row.ordinal) for row in rows
     }
@@ -133,32 +128,59 @@ def find_by_request(
 ) -> dict[int, Mailed]:
     """Those of the reports, by their places, whose label is that of the request that brought one of these issues to the
     person."""
-    own = sa.exists().where(
-        _outcomes.c.issue_id == _recipients.c.issue_id,
-        _outcomes.c.ordinal == _recipients.c.ordinal,
-        _outcomes.c.outcome != "accepted",
-    )
-    query = (
-        sa.select(_recipients.c.issue_id, _recipients.c.ordinal, _recipients.c.address, _batches.c.request_key)
-        .select_from(_recipients)
-        .join(_batches, _batches.c.id == batch_of(_recipients))
-        .where(*_sent_to(connection, issue_ids, left), _batches.c.last >= _recipients.c.ordinal, ~own)
-        .where(_batches.c.api.in_({event.api for _, (event, _) in left}))
-    )
     labels: dict[str, str] = {}
     keys: dict[tuple[str, str], Mailed] = {}
-    for row in connection.execute(query):
+    asked = {**_sent_to(issue_ids, left), "apis": list({event.api for _, (event, _) in left})}
+    for row in connection.execute(_requested(connection.dialect.name), asked):
         if row.request_key not in labels:
             labels[row.request_key] = label(row.request_key)
         keys[labels[row.request_key], row.address] = Mailed(row.issue_id, row.ordinal)
     return _named(keys, left)
 
 
-def _sent_to(
-    connection: Connection, issue_ids: Sequence[int], left: _Left
-) -> tuple[sa.ColumnElement[bool], ...]:
-    addresses = {address for _, (_, address) in left}
-    return _recipients.c.issue_id.in_(issue_ids), among(connection, _recipients.c.address, addresses)
+def _sent_to(issue_ids: Sequence[int], left: _Left) -> dict[str, Any]:
+    return {"issues": list(issue_ids), "addresses": list({address for _, (_, address) in left})}
+
+
+def _to_these(dialect: str) -> tuple[sa.ColumnElement[bool], ...]:
+    sent = _recipients.c
+    return any_of(sent.issue_id, "issues", dialect), any_of(sent.address, "addresses", dialect)
+
+
+@cache
+def _mailed(dialect: str) -> sa.Select[Any]:
+    sent = _recipients.c
+    return sa.select(sent.issue_id, sent.ordinal, sent.address, sent.subscriber_id).where(*_to_these(dialect))
+
+
+@cache
+def _requested(dialect: str) -> sa.Select[Any]:
+    own = sa.exists().where(
+        _outcomes.c.issue_id == _recipients.c.issue_id,
+        _outcomes.c.ordinal == _recipients.c.ordinal,
+        _outcomes.c.outcome != "accepted",
+    )
+    return (
+        sa.select(_recipients.c.issue_id, _recipients.c.ordinal, _recipients.c.address, _batches.c.request_key)
+        .select_from(_recipients)
+        .join(_batches, _batches.c.id == batch_of(_recipients))
+        .where(*_to_these(dialect), _batches.c.last >= _recipients.c.ordinal, ~own)
+        .where(any_of(_batches.c.api, "apis", dialect))
+    )
+
+
+_MAIL = (_mails.c.id, _mails.c.to_email, _mails.c.api, _mails.c.vendor_id)
+_UNSETTLED = sa.select(*_MAIL).where(_mails.c.state.in_(["planned", "sending", "retry", "uncertain"]))
+_RECENT = (
+    sa.select(_issues.c.id)
+    .where(_issues.c.frozen_at > sa.bindparam("since", type_=_issues.c.frozen_at.type))
+    .order_by(_issues.c.frozen_at.desc(), _issues.c.id.desc())
+)
+
+
+@cache
+def _with_ids(dialect: str) -> sa.Select[Any]:
+    return sa.select(*_MAIL).where(any_of(_mails.c.vendor_id, "ids", dialect))
 
 
 def _named(keys: Mapping[tuple[str, str], Mailed], left: _Left) -> dict[int, Mailed]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from syndicate.core.issue import BEFORE_FREEZING
 from syndicate.core.reader_steps import OWN_SUPPRESSION
 from syndicate.core.subscriber import Subscriber, Subscription
 from syndicate.storage import tables
-from syndicate.storage.arrays import among
+from syndicate.storage.arrays import among, any_of
 from syndicate.storage.journal import note_consents, note_suppressions
 from syndicate.storage.tables import consents, imports, subscribers, subscriptions, suppressions
 
@@ -55,13 +56,18 @@ def find_people(connection: Connection, hashes: Mapping[str, str]) -> dict[str, 
 def suppressed_reasons(connection: Connection, hashes: Collection[str]) -> dict[str, str]:
     """The reason of the oldest suppression in force for each of the hashes that has one; what others closed goes before
     what the reader did, who may lift only that."""
-    query = (
+    query = _reasons(connection.dialect.name)
+    return {row.address_hash: row.reason for row in connection.execute(query, {"hashes": list(hashes)})}
+
+
+@cache
+def _reasons(dialect: str) -> sa.Select[str, str]:
+    return (
         sa.select(suppressions.c.address_hash, suppressions.c.reason)
-        .where(among(connection, suppressions.c.address_hash, hashes), IN_FORCE)
+        .where(any_of(suppressions.c.address_hash, "hashes", dialect), IN_FORCE)
         # The last one stays.
         .order_by(sa.case((suppressions.c.reason == OWN_SUPPRESSION, 0), else_=1), suppressions.c.id.desc())
     )
-    return {row.address_hash: row.reason for row in connection.execute(query)}
 
 
 def add_people(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -21,25 +21,27 @@ from syndicate.storage.database import database_now
 
 _batches, _outcomes = tables.batches, tables.recipient_outcomes
 
+# No more of each than its place: while an issue of millions is sent, some thousand of them wait.
+_WAITING = (
+    sa.select(_batches.c.id, _batches.c.first, _batches.c.last)
+    .where(
+        _batches.c.issue_id == sa.bindparam("issue"),
+        _batches.c.state.in_(["planned", "sending", "retry", "uncertain", "refused", "withdrawn"]),
+        _batches.c.first <= sa.bindparam("highest"),
+        _batches.c.last >= sa.bindparam("lowest"),
+    )
+    .order_by(_batches.c.id)
+)
+
 
 def prove(
     connection: Connection, issue_id: int, ordinals: Collection[int], *, api: str, all_or_nothing: bool, why: str
 ) -> int:
     """These recipients of the issue have their mail, as `why` says. With `all_or_nothing` so has everybody in their
     requests. Returns how many batches that settles; one whose answer is awaited is settled with it."""
-    # No more of each than its place: while an issue of millions is sent, some thousand of them wait.
-    query = (
-        sa.select(_batches.c.id, _batches.c.first, _batches.c.last)
-        .where(
-            _batches.c.issue_id == issue_id,
-            _batches.c.state.in_(["planned", "sending", "retry", "uncertain", "refused", "withdrawn"]),
-            _batches.c.first <= max(ordinals),
-            _batches.c.last >= min(ordinals),
-        )
-        .order_by(_batches.c.id)
-    )
     settled, places = 0, sorted(ordinals)
-    for batch_id, first, last in connection.execute(query).all():
+    asked = {"issue": issue_id, "lowest": places[0], "highest": places[-1]}
+    for batch_id, first, last in connection.execute(_WAITING, asked).all():
         mine = places[bisect_left(places, first) : bisect_right(places, last)]
         if not mine:
             continue

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from syndicate.core.rate import Rate, arrive
-from syndicate.storage.arrays import among
+from syndicate.storage.arrays import any_of
 from syndicate.storage.tables import rate_limits
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -68,29 +70,37 @@ def passed_keys(connection: Connection, now: datetime) -> list[str]:
     return list(connection.execute(sa.select(rate_limits.c.key).where(rate_limits.c.tat < now)).scalars())
 
 
-def take_first(connection: Connection, keys: Collection[str], until: datetime, now: datetime) -> set[str]:
-    """Takes those of the keys until that moment that nobody has taken now; returns them."""
-    if not keys:
-        return set()
-    # In one order, so that two writers do not wait for each other.
-    ordered = sorted(set(keys))
-    again = rate_limits.c.tat < now
-    if connection.dialect.name == "sqlite":
-        one = sqlite.insert(rate_limits).on_conflict_do_update(
-            index_elements=[rate_limits.c.key], set_={"tat": until}, where=again
-        )
-        rows = [{"key": key, "tat": until} for key in ordered]
-        return set(connection.execute(one.returning(rate_limits.c.key), rows).scalars())
-    listed = sa.func.unnest(sa.literal(ordered, postgresql.ARRAY(sa.Text))).column_valued("key")
-    every = postgresql.insert(rate_limits).from_select(["key", "tat"], sa.select(listed, sa.literal(until, _TAT)))
-    made = every.on_conflict_do_update(index_elements=[rate_limits.c.key], set_={"tat": until}, where=again)
-    return set(connection.execute(made.returning(rate_limits.c.key)).scalars())
+def take_until(connection: Connection, keys: Collection[str], until: datetime) -> None:
+    """Takes these keys until that moment."""
+    if keys:
+        listed = json.dumps(sorted(keys))
+        connection.execute(_TAKE[connection.dialect.name], {"keys": listed, "until": until})
 
 
 def taken_before(connection: Connection, keys: Collection[str], now: datetime) -> set[str]:
     """Those of the keys that are taken now."""
-    query = sa.select(rate_limits.c.key).where(among(connection, rate_limits.c.key, keys), rate_limits.c.tat >= now)
-    return set(connection.execute(query).scalars())
+    asked = {"keys": list(keys), "now": now}
+    return set(connection.execute(_taken(connection.dialect.name), asked).scalars())
+
+
+@cache
+def _taken(dialect: str) -> sa.Select[str]:
+    return sa.select(rate_limits.c.key).where(
+        any_of(rate_limits.c.key, "keys", dialect), rate_limits.c.tat >= sa.bindparam("now", type_=_TAT)
+    )
+
+
+# SQLite takes the word after a query for the condition of a join unless the query has one of its own.
+_TAKE = {
+    name: sa.text(
+        f"INSERT INTO rate_limits (key, tat) SELECT value, :until FROM {listed} WHERE true"
+        " ON CONFLICT (key) DO UPDATE SET tat = excluded.tat"
+    ).bindparams(sa.bindparam("until", type_=_TAT))
+    for name, listed in {
+        "sqlite": "json_each(:keys)",
+        "postgresql": "jsonb_array_elements_text(CAST(:keys AS jsonb)) AS told (value)",
+    }.items()
+}
 
 
 def forget_passed(connection: Connection, keys: Collection[str], now: datetime) -> None:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from syndicate.core.mail_event import MailEvent
 from syndicate.errors import BadInput, MailAPIError, NotFound, Refused, StorageError
 from syndicate.mail import sheet_of
 from syndicate.mail.events import open_webhook
-from syndicate.mail.events.base import Arrival, Report, Webhook
-from syndicate.services.record_event import AT_ONCE, record_events
-from syndicate.services.use_tokens import use_tokens
+from syndicate.mail.events.base import Arrival, Webhook
+from syndicate.services.record_event import AT_ONCE, Recorded, Request, record_requests
 
 if TYPE_CHECKING:
     from syndicate.core.mail_account import MailAccount
@@ -29,10 +27,14 @@ if TYPE_CHECKING:
 
 PREFIX = "/webhooks/"
 
+ENOUGH = 500_000
+"""Octets of the requests that are written together: those behind them need not wait for more."""
+
 # Amazon gives the password of an address only after it was asked for it.
 _ASK = ((b"www-authenticate", b'Basic realm="Syndicate"'),)
 
-Answer = tuple[int, dict[str, Any]]
+Answer = tuple[int, bytes]
+"""Status and JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Waiting:
 class Webhooks:
     """The ASGI application: reports of the mail API that this site posts to, and of its standby; what proves one
     vendor's need not be secret to another. 200 when they are kept, also when they came before; 401 without proof of who
-    tells, 503 while that cannot be told or nothing can be kept: then the vendor tries again."""
+    tells, 413 for more than that mail API ever tells at once, 503 while that cannot be told or nothing can be kept:
+    then the vendor tries again."""
 
     def __init__(self, site: Site, clock: Callable[[], datetime]) -> None:
         self._accounts = {site.mail.api: _Intake(site, site.mail, "SYNDICATE_MAIL__WEBHOOK_SECRET", clock)}
@@ -85,13 +88,15 @@ class _Intake:
         except MailAPIError as error:
             await _say(503, _error(f"{self._setting}: {error.message}"), send)
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             webhook.admit(headers)
         except Refused as error:
             await _say(401, _error(error.message), send, _ASK)
             return
-        body = await _body(receive, webhook.largest_body)
+        said = headers.get("content-length", "")
+        too_large = said.isdecimal() and int(said) > webhook.largest_body
+        body = None if too_large else await _body(receive, webhook.largest_body)
         if body is None:
             await _say(413, _error("The body is too large."), send)
             return
@@ -99,8 +104,8 @@ class _Intake:
         self._pending.append(waiting)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
-        status, said = await waiting.answer
-        await _say(status, said, send, _ASK if status == 401 else ())
+        status, answer = await waiting.answer
+        await _say(status, answer, send, _ASK if status == 401 else ())
 
     def _open(self) -> Webhook:
         if self._webhook is None:
@@ -111,96 +116,89 @@ class _Intake:
 
     async def _write(self) -> None:
         """Writes what has come, and what comes meanwhile, until nothing more has."""
-        loop = asyncio.get_running_loop()
         try:
             while self._pending:
-                together, self._pending = self._pending[:AT_ONCE], self._pending[AT_ONCE:]
-                try:
-                    answers = await loop.run_in_executor(self._thread, self._take, [each.arrival for each in together])
-                except Exception as error:
-                    for each in together:
-                        each.answer.set_exception(error)
-                    continue
-                for each, answer in zip(together, answers, strict=True):
-                    if not each.answer.done():  # by a server that leaves
-                        each.answer.set_result(answer)
+                count = size = 0
+                while count < min(len(self._pending), AT_ONCE) and size < ENOUGH:
+                    size += len(self._pending[count].arrival.body)
+                    count += 1
+                together, self._pending = self._pending[:count], self._pending[count:]
+                await self._answer_all(together)
         finally:
             self._writing = None
+
+    async def _answer_all(self, together: Sequence[Waiting]) -> None:
+        arrivals = [each.arrival for each in together]
+        try:
+            answers = await asyncio.get_running_loop().run_in_executor(self._thread, self._take, arrivals)
+        except Exception as error:
+            # One that nobody thought of keeps back no other.
+            for each in together if len(together) > 1 else ():
+                await self._answer_all([each])
+            if len(together) == 1 and not together[0].answer.done():
+                together[0].answer.set_exception(error)
+            return
+        for each, answer in zip(together, answers, strict=True):
+            if not each.answer.done():  # by a server that leaves
+                each.answer.set_result(answer)
 
     def _take(self, arrivals: Sequence[Arrival]) -> list[Answer]:
         """Reads and writes them, in the thread that does nothing else."""
         now = self._clock()
         answers: dict[int, Answer] = {}
-        reports: dict[int, Sequence[MailEvent]] = {}
-        tokens: dict[int, Report] = {}
+        proven: dict[int, Request] = {}
         webhook = self._open()
         for place, arrival in enumerate(arrivals):
             try:
-                report = webhook.take(arrival, now)
+                proven[place] = Request(webhook.take(arrival, now), arrival.body)
             except Refused as error:
                 answers[place] = 401, _error(error.message)
             except BadInput as error:
                 answers[place] = 400, _error(error.message)
             except MailAPIError as error:
                 answers[place] = 503, _error(error.message)
-            else:
-                reports[place] = report.events
-                if report.once:
-                    tokens[place] = report
-        for place, refused in self._replayed(tokens, arrivals, now).items():
-            answers[place] = refused
-            del reports[place]
-        answers |= self._keep(reports, now)
+        answers |= self._keep(proven, now)
         return [answers[place] for place in range(len(arrivals))]
 
-    def _replayed(
-        self, tokens: dict[int, Report], arrivals: Sequence[Arrival], now: datetime
-    ) -> dict[int, Answer]:
-        """Those whose token came with another body before."""
-        uses = [(report.once, arrivals[place].body) for place, report in tokens.items()]
-        lasts = max((report.once_for for report in tokens.values()), default=timedelta(0))
-        try:
-            believed = use_tokens(self._site.database, uses, lasts=lasts, now=now)
-        except StorageError as error:
-            return dict.fromkeys(tokens, (503, _error(error.message)))
-        refused = 401, _error("The token of this request came with another one before.")
-        return {place: refused for place, is_believed in zip(tokens, believed, strict=True) if not is_believed}
-
-    def _keep(self, reports: dict[int, Sequence[MailEvent]], now: datetime) -> dict[int, Answer]:
-        every = [event for events in reports.values() for event in events]
+    def _keep(self, proven: dict[int, Request], now: datetime) -> dict[int, Answer]:
         whole = sheet_of(self._account.api).all_or_nothing
         try:
-            recorded = iter(record_events(self._site.database, every, all_or_nothing=whole, now=now))
+            recorded = record_requests(self._site.database, list(proven.values()), all_or_nothing=whole, now=now)
         except StorageError as error:
-            if len(reports) == 1:
-                return dict.fromkeys(reports, (503, _error(error.message)))
+            if len(proven) == 1:
+                return dict.fromkeys(proven, (503, _error(error.message)))
             # One that cannot be kept keeps back no other.
-            one_by_one = (self._keep({place: events}, now) for place, events in reports.items())
+            one_by_one = (self._keep({place: request}, now) for place, request in proven.items())
             return {place: answer for each in one_by_one for place, answer in each.items()}
-        return {place: (200, {"results": [next(recorded) for _ in events]}) for place, events in reports.items()}
+        return {place: _kept(results) for place, results in zip(proven, recorded, strict=True)}
+
+
+def _kept(results: Sequence[Recorded] | None) -> Answer:
+    if results is None:
+        return 401, _error("The token of this request came with another one before.")
+    return 200, b'{"results": ["%b"]}' % '", "'.join(results).encode() if results else b'{"results": []}'
 
 
 async def _body(receive: Receive, longest: int) -> bytes | None:
     """The body as it came (signatures are over these very bytes), None when it is too long."""
-    body = b""
+    parts: list[bytes] = []
+    length = 0
     while True:
         message = await receive()
         part: bytes = message.get("body", b"")
-        body += part
-        if len(body) > longest:
+        parts.append(part)
+        length += len(part)
+        if length > longest:
             return None
         if not message.get("more_body", False):
-            return body
+            return b"".join(parts)
 
 
-def _error(message: str) -> dict[str, Any]:
-    return {"error": {"message": message}}
+def _error(message: str) -> bytes:
+    return json.dumps({"error": {"message": message}}).encode()
 
 
-async def _say(
-    status: int, said: MutableMapping[str, Any], send: Send, more: Sequence[tuple[bytes, bytes]] = ()
-) -> None:
-    body = json.dumps(said).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
+async def _say(status: int, said: bytes, send: Send, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(said)), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": said})

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from syndicate.core.address import address_hash
 from syndicate.core.mail_event import EventKind, MailEvent
 from syndicate.core.message import label
+from syndicate.mail.events.base import Report
 from syndicate.services.deliver_transactional import deliver_transactional
 from syndicate.services.forget_old import forget_old
-from syndicate.services.record_event import Recorded, record_events
+from syndicate.services.record_event import AT_ONCE, Recorded, Request, record_events, record_requests
 from syndicate.storage import instance, tables
 from syndicate.storage.database import Database
 from syndicate.storage.events import blocked_since
@@ -251,3 +252,21 @@ def test_who_left_at_the_mail_api_has_left_here(database: Database, twice: Twice
         (row,) = connection.execute(sa.select(tables.suppressions)).all()
     assert (status, proof, row.reason) == ("left", [("left", "webhook resend")], "unsubscribe")
     assert record(database, twice.report("unsubscribe", 2)) == "recorded"
+
+
+def test_a_token_that_came_with_another_body_is_believed_in_nothing_and_harms_no_other(database: Database) -> None:
+    with database.write() as connection:
+        instance.start(connection, secret=b"k" * 32, place="", web_url=PUBLICATION.web_url, now=NOW)
+
+    def told(name: str, count: int, once: str, body: bytes) -> Request:
+        events = tuple(event("other", "", address(1), f"{name} {number}") for number in range(count))
+        return Request(Report(events, once, timedelta(hours=9)), body)
+
+    # More than are written at once, so that what follows the first part is held to the token, too.
+    whole, forged = told("whole", AT_ONCE + 20, "t1", b"a"), told("forged", AT_ONCE + 20, "t1", b"b")
+    requests = [whole, told("empty", 0, "", b""), forged, told("alone", 2, "", b"")]
+    for result in ("unknown", "again"):
+        recorded = record_requests(database, requests, all_or_nothing=True, now=NOW)
+        assert recorded == [[result] * (AT_ONCE + 20), [], None, [result] * 2]
+    with database.read() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(tables.events)).scalar() == AT_ONCE + 22

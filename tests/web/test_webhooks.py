@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import sqlalchemy as sa
 
 from syndicate.mail import ADAPTERS
 from syndicate.mail.events import WEBHOOKS
+from syndicate.mail.events.base import Arrival, Report
+from syndicate.mail.events.postmark import PostmarkWebhook
 from syndicate.storage import tables
 from tests.mail.events.signing import SHARED, SIGNING_KEY, VENDORS, basic, mailgun, signed
 from tests.web.reading_site import ANN, ReadingSite, reading_site
@@ -90,6 +94,22 @@ def test_a_signature_is_over_the_very_body_and_of_now(serve: Serve) -> None:
     assert site.post("/webhooks/resend", body, headers=headers).status_code == 401
 
 
+def test_a_mail_api_may_tell_as_much_as_it_ever_tells_and_no_more(serve: Serve) -> None:
+    """SparkPost sends ten thousand events at once, more than any form may have."""
+    site = serve("sparkpost")
+    headers = VENDORS["sparkpost"].prove(b"", site.now)[1]
+    opened = {"type": "open", "user_agent": "x" * 900}
+    many = [{"msys": {"message_event": {**opened, "event_id": str(number)}}} for number in range(2_000)]
+    told = site.post("/webhooks/sparkpost", json.dumps(many).encode(), headers=headers)
+    assert Counter(told.json()["results"]) == {"unknown": 2_000}
+
+    def without_a_length() -> Iterator[bytes]:
+        yield from itertools.repeat(b" " * 1_000_000, 21)
+
+    assert requests.post(f"{site.url}/webhooks/sparkpost", without_a_length(), headers=headers).status_code == 413
+    assert site.post("/webhooks/sparkpost", b" " * 20_000_001, headers=headers).status_code == 413
+
+
 def test_what_a_database_cannot_keep_as_it_came_is_kept_all_the_same(serve: Serve) -> None:
     site = serve("resend")
     hostile = (b"\\u0000", b"\\ud800", b"1e999")
@@ -117,6 +137,45 @@ def test_requests_that_come_together_are_answered_each_for_itself(serve: Serve) 
     with ThreadPoolExecutor(12) as pool:
         answers = Counter(pool.map(one, range(60)))
     assert answers == {(200, "unknown"): 10, (200, "again"): 10, (400, ""): 20, (401, ""): 20}
+
+
+def test_what_cannot_be_kept_is_for_the_vendor_to_tell_again(serve: Serve) -> None:
+    site = serve("mailgun")
+    body, _ = VENDORS["mailgun"].prove(json.dumps(OPENED["mailgun"]).encode(), site.now)
+    rename(site, "events", "elsewhere")
+    with ThreadPoolExecutor(4) as pool:
+        refused = list(pool.map(lambda _: site.post("/webhooks/mailgun", body), range(4)))
+    assert all(answer.status_code >= 500 for answer in refused)
+    rename(site, "elsewhere", "events")
+    assert site.person().suppressed == ""
+    # Its token was not used up by what came to nothing.
+    assert site.post("/webhooks/mailgun", body).json() == {"results": ["suppressed"]}
+
+
+def rename(site: ReadingSite, name: str, new: str) -> None:
+    with site.site.database.write() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {new}")
+
+
+def test_a_report_that_nobody_thought_of_keeps_back_no_other(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = serve("postmark")
+    take = PostmarkWebhook.take
+
+    def stumble(webhook: PostmarkWebhook, arrival: Arrival, now: datetime) -> Report:
+        if b"stumble" in arrival.body:
+            raise RuntimeError("stumbled")
+        return take(webhook, arrival, now)
+
+    monkeypatch.setattr(PostmarkWebhook, "take", stumble)
+
+    def one(number: int) -> int:
+        told = {"RecordType": "Open", "MessageID": str(number), "Recipient": ANN, "ReceivedAt": "2026-11-20T09:00:00Z"}
+        return tell(site, "postmark", told | ({"Tag": "stumble"} if number % 10 == 0 else {})).status_code
+
+    with ThreadPoolExecutor(10) as pool:
+        assert Counter(pool.map(one, range(40))) == {200: 36, 500: 4}
 
 
 def test_only_the_mail_api_of_the_site_is_listened_to(serve: Serve) -> None:

@@ -8,13 +8,10 @@ from typing import Any
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 LARGEST = 1_000_000
-"""Bytes of an ordinary form or webhook."""
+"""Bytes of an ordinary form."""
 LARGEST_BY_PATH = (
     ("/api/v1/", 24_000_000),
     ("/console/readers/import", 200_000_000),
-    # Ten thousand events at once.
-    ("/webhooks/sparkpost", 20_000_000),
-    ("/webhooks/", 5_000_000),
 )
 """Longer ones, each by the beginning of its path: the routes there have limits of their own besides."""
 

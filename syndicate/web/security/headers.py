@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from starlette.responses import HTMLResponse
 
@@ -52,8 +53,12 @@ def add_headers(path: str, given: Iterable[tuple[bytes, bytes]], *, https_for_go
     """The headers of an answer with ours added; what the answer says itself stays."""
     headers = list(given)
     said = {name.lower() for name, _ in headers}
-    policy = CONSOLE_POLICY if path == "/console" or path.startswith("/console/") else PUBLIC_POLICY
+    ours = _ours(path == "/console" or path.startswith("/console/"), https_for_good)
+    return headers + [each for each in ours if each[0] not in said]
+
+
+@cache
+def _ours(of_the_console: bool, https_for_good: bool) -> Headers:
+    policy = CONSOLE_POLICY if of_the_console else PUBLIC_POLICY
     ours = [*_ALWAYS, (b"content-security-policy", policy.encode())]
-    if https_for_good:
-        ours.append((b"strict-transport-security", b"max-age=31536000"))
-    return headers + [(name, value) for name, value in ours if name not in said]
+    return [*ours, (b"strict-transport-security", b"max-age=31536000")] if https_for_good else ours

@@ -16,7 +16,6 @@ from syndicate.errors import BadInput, MailAPIError, NotFound, Refused
 from syndicate.mail import ADAPTERS
 from syndicate.mail.events import WEBHOOKS, open_webhook
 from syndicate.mail.events.base import Arrival
-from syndicate.web.security.body_limit import limit_for
 from tests.mail.events.signing import VENDORS
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -140,11 +139,6 @@ def test_whatever_stands_in_an_event_it_is_read_or_refused(name: str, data: st.D
         assert max(len(event.vendor_id), len(event.why) // 5, len(event.code), len(event.label)) <= 200
         assert event.at.tzinfo is not None
         json.dumps(event.raw)
-
-
-@webhooks
-def test_a_body_of_what_it_takes_comes_through_the_front(name: str) -> None:
-    assert open_webhook(name, VENDORS[name].secret).largest_body <= limit_for(f"/webhooks/{name}")
 
 
 def test_every_webhook_is_of_a_mail_api_that_is_known() -> None:
