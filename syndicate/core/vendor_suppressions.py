@@ -144,7 +144,7 @@ def recognise(columns: Collection[str], vendor: str = "") -> Shape:
     if not vendor:
         raise BadInput(
             f"These columns are of no list of suppressions that is known: {shown(named)}.",
-            cure=f"Say whose list it is: --vendor with one of {', '.join(VENDORS)}.",
+            cure=f"Say whose list it is (on the command line by --vendor): {', '.join(VENDORS)}.",
         )
     wanted = "; ".join(sorted({" ".join(sorted(shape.needs)) for shape in SHAPES if shape.vendor == vendor}))
     raise BadInput(f"These columns are of no list of {vendor}: {shown(named)}.", cure=f"It has one of: {wanted}.")

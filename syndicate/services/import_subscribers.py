@@ -7,13 +7,14 @@ that moment, so an import that was interrupted is simply run again: what is done
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
 from syndicate.core.address import address_hash
+from syndicate.core.file_report import FileReport
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.people import Wanted, decide
 from syndicate.core.people_file import read_header, read_row
@@ -24,35 +25,21 @@ from syndicate.storage.people_changes import Decided, Proof, apply
 from syndicate.storage.table_file import csv_rows, look_at
 
 CHUNK_ROWS = 1000
-SHOWN_PROBLEMS = 1000
 
 
 @dataclass(slots=True)
-class Report:
-    """How many rows did, or would do, what. `suppressed` and `left` are people kept out as they are; `problems` are
-    (line, reason) of the first thousand bad rows."""
+class Report(FileReport):
+    """How many rows did, or would do, what. `suppressed` and `left` are people kept out as they are."""
 
-    rows: int = 0
     new: int = 0
     changed: int = 0
     unchanged: int = 0
     suppressed: int = 0
     left: int = 0
-    bad: int = 0
-    encoding: str = "utf-8"
-    applied: bool = False
-    problems: list[tuple[int, str]] = field(default_factory=list)
 
     def count(self, outcome: str) -> None:
         """One row more with that outcome."""
         setattr(self, outcome, getattr(self, outcome) + 1)
-
-    def refuse(self, line: int, reason: str) -> None:
-        """One bad row."""
-        self.rows += 1
-        self.bad += 1
-        if len(self.problems) < SHOWN_PROBLEMS:
-            self.problems.append((line, reason))
 
 
 @dataclass(frozen=True, slots=True)

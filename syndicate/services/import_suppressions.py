@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 
 from syndicate.core import reader_steps
 from syndicate.core.address import address_hash
+from syndicate.core.file_report import FileReport
 from syndicate.core.people_file import DELIMITERS
 from syndicate.core.reader_steps import OWN_SUPPRESSION, Circumstances
 from syndicate.core.subscriber import Subscriber
@@ -30,7 +31,6 @@ from syndicate.storage.reader_steps import write_steps
 from syndicate.storage.table_file import Looked, csv_rows, look_at
 
 CHUNK_ROWS = 1000
-SHOWN_PROBLEMS = 1000
 LARGEST_JSON = 200_000_000
 """Octets of a file of JSON, which is read as a whole; of lines of JSON and of CSV there is no end."""
 _LONGEST_LINE = 1_000_000
@@ -38,12 +38,11 @@ ORIGIN = "import"
 
 
 @dataclass(slots=True)
-class SuppressionReport:
+class SuppressionReport(FileReport):
     """How many rows did, or would do, what: those that suppress by their reason, with how many of them are readers
-    here; those of addresses that are suppressed already; those that keep nobody from mail; and the bad ones, of whom
-    `problems` are (line, reason) of the first thousand. `lists` names whose lists were found."""
+    here; those of addresses that are suppressed already; and those that keep nobody from mail. `lists` names whose
+    lists were found."""
 
-    rows: int = 0
     bounce: int = 0
     complaint: int = 0
     unsubscribe: int = 0
@@ -51,11 +50,7 @@ class SuppressionReport:
     readers: int = 0
     already: int = 0
     open: int = 0
-    bad: int = 0
     lists: list[str] = field(default_factory=list)
-    encoding: str = "utf-8"
-    applied: bool = False
-    problems: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def new(self) -> int:
@@ -66,13 +61,6 @@ class SuppressionReport:
         """One address more that is suppressed for that reason."""
         name = "other" if why == "import" else why
         setattr(self, name, getattr(self, name) + 1)
-
-    def refuse(self, line: int, reason: str) -> None:
-        """One bad row."""
-        self.rows += 1
-        self.bad += 1
-        if len(self.problems) < SHOWN_PROBLEMS:
-            self.problems.append((line, reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +82,16 @@ def import_suppressions(
     actor: str = "",
     now: datetime,
     progress: Callable[[int], None] = lambda done: None,
+    name: str = "",
 ) -> SuppressionReport:
     """Reads the whole file. Without `apply` nothing is changed and the report says what would be. `vendor` is whose
-    list it is, "" to tell by its columns; `progress` takes how many rows are done.
+    list it is, "" to tell by its columns; `progress` takes how many rows are done. `name` is what people call the file,
+    when that is not the path's.
 
     Raises BadInput when the file cannot be read, or is no list that is known."""
     looked = look_at(path)
     report = SuppressionReport(encoding=looked.encoding, applied=apply)
+    name = name or path.name
     with database.read() as connection:
         key = address_key(connection)
     import_id: int | None = None
@@ -116,7 +107,7 @@ def import_suppressions(
                 if import_id is None:
                     basis = f"suppressions: {', '.join(report.lists)}"
                     import_id = people.start_import(
-                        connection, filename=path.name, sha256=looked.sha256, basis=basis, actor=actor, now=now
+                        connection, filename=name, sha256=looked.sha256, basis=basis, actor=actor, now=now
                     )
                 _suppress(connection, _decide(connection, chunk, seen, key, report), now)
                 people.record_import(connection, import_id, _counts(report, finished=False))
@@ -128,7 +119,7 @@ def import_suppressions(
                 connection,
                 at=now,
                 action="suppression.import",
-                subject=path.name,
+                subject=name,
                 actor=actor,
                 detail=_counts(report) | {"lists": report.lists},
             )

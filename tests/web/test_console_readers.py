@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,10 +145,10 @@ def test_how_often_is_changed_and_logged(web_site: WebSite, pages: dict[str, str
     assert client.submit(ana, f"{ana}/cadence", newsletter="nothing", cadence="daily").status_code == 404
 
 
-def upload(client: requests.Session, site: WebSite, body: bytes, name: str = "people.csv") -> str:
+def upload(client: requests.Session, site: WebSite, body: bytes, name: str = "people.csv", **more: str) -> str:
     """The address of the job, once the file is read."""
-    token = site.client("sender").form_token("/console/readers/import")
-    answer = client.post("/console/readers/import", data={"csrf": token}, files={"file": (name, body, "text/csv")})
+    fields = {"csrf": site.client("sender").form_token("/console/readers/import"), **more}
+    answer = client.post("/console/readers/import", data=fields, files={"file": (name, body, "text/csv")})
     assert answer.status_code == 200, answer.text
     return wait(client, answer.url)
 
@@ -199,6 +200,68 @@ def test_a_file_that_is_not_wanted_is_removed(web_site: WebSite, pages: dict[str
     assert not stale.exists()
 
 
+LISTED = """EmailAddress,SuppressionReason,Origin
+ana.silva@example.org,HardBounce,Recipient
+zoe@example.net,HardBounce,Recipient
+unknown@example.org,SpamComplaint,Recipient
+nobody,HardBounce,Recipient
+"""
+
+
+def facts(text: str) -> dict[str, str]:
+    """What a page tells in its list of facts."""
+    return {
+        key.strip(): value.strip() for key, value in re.findall(r"<dt[^>]*>([^<]*)</dt>\s*<dd[^>]*>([^<]*)</dd>", text)
+    }
+
+
+def test_a_list_of_suppressions_is_looked_at_and_then_done_once(web_site: WebSite, pages: dict[str, str]) -> None:
+    client = web_site.client("sender")
+    url = upload(client, web_site, LISTED.encode(), "../list.csv", what="suppressions")
+    look = client.get(url).text
+    assert "Suppress 2 addresses" in look and "line 5: " in look
+    told = facts(look)
+    assert told["Whose list"] == "postmark suppressions"
+    assert (told["Would be suppressed"], told["Of them readers here"]) == ("2", "1")
+    assert (told["Suppressed already, and kept so"], told["Cannot be used"]) == ("1", "1")
+    ana = known(web_site, "ana.silva@example.org")
+    assert ana and not ana.suppressed
+    assert web_site.client("editor").post(url, data={"csrf": "x"}).status_code == 403
+    assert client.post(url, data={"csrf": "x"}).status_code == 403
+    token = client.form_token("/console/readers/import")
+    for _ in range(2):
+        client.post(url, data={"csrf": token})
+    wait(client, url)
+    assert facts(client.get(url).text)["Suppressed by that"] == "2" and kept_files(web_site) == []
+    ana = known(web_site, "ana.silva@example.org")
+    assert ana and ana.suppressed == "bounce"
+    with web_site.site.database.read() as connection:
+        [done] = connection.execute(sa.select(tables.imports)).all()
+    assert (done.filename, done.basis, done.actor) == ("list.csv", "suppressions: postmark suppressions", "Sandy")
+    again = client.get(upload(client, web_site, LISTED.encode(), what="suppressions")).text
+    assert "Nothing in it would change anything." in again and f'action="{url}"' not in again
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "said"),
+    [
+        (CSV, {}, "These columns are of no list of suppressions that is known"),
+        (LISTED, {"vendor": "mailgun"}, "These columns are of no list of mailgun"),
+        ('[{"email": "a@example.org"', {}, "list.json, line 1: it is not JSON from there on"),
+    ],
+)
+def test_what_is_no_list_of_suppressions_is_said_to_be_none(
+    web_site: WebSite, pages: dict[str, str], body: str, more: dict[str, str], said: str
+) -> None:
+    client = web_site.client("sender")
+    text = client.get(upload(client, web_site, body.encode(), "list.json", what="suppressions", **more)).text
+    assert said in text and kept_files(web_site) == []
+    token = client.form_token("/console/readers/import")
+    fields = {"csrf": token, "what": "suppressions", "vendor": "<b>nobody</b>"}
+    answer = client.post("/console/readers/import", data=fields, files={"file": ("list.csv", LISTED)})
+    assert answer.status_code == 422 and "Choose whose list it is." in answer.text and "<b>nobody" not in answer.text
+
+
 def test_who_may_not_import_does_not(web_site: WebSite, pages: dict[str, str]) -> None:
     client = web_site.client("editor")
     assert client.get("/console/readers/import").status_code == 403
@@ -229,3 +292,23 @@ def test_a_list_is_taken_over_in_the_browser(
     page.get_by_role("button", name="Find").click()
     page.get_by_role("link", name="cleo@example.org").click()
     page.get_by_text("moved from our old provider").wait_for()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_list_of_suppressions_is_taken_over_by_keyboard(
+    web_site: WebSite, pages: dict[str, str], open_page: Callable[..., Page], tmp_path: Path, scripts: bool
+) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(LISTED, encoding="utf-8")
+    page = open_page("/console/readers/import", role="sender", scripts=scripts)
+    page.get_by_label("Its list").set_input_files(file)
+    page.get_by_label("Its list").focus()
+    page.keyboard.press("Tab")
+    assert page.get_by_label("Whose it is").evaluate("each => each === document.activeElement")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Suppress 2 addresses").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("It is imported.").wait_for()
+    assert facts(page.content())["Suppressed by that"] == "2"

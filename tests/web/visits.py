@@ -88,6 +88,21 @@ def _uploaded(page: Page) -> None:
     page.get_by_role("heading", name="Rows that cannot be used").wait_for()
 
 
+def _listed(page: Page) -> None:
+    text = "EmailAddress,SuppressionReason\nzoe@harbour-post.example,HardBounce\nnot-an-address,HardBounce\n"
+    page.get_by_label("Its list").set_input_files(
+        {"name": "suppressions.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    )
+    page.get_by_role("button", name="Read the list").click()
+    page.get_by_role("heading", name="Rows that cannot be used").wait_for()
+
+
+def _suppressed(page: Page) -> None:
+    _listed(page)
+    page.get_by_role("button", name="Suppress 1 address").click()
+    page.get_by_role("link", name="To the readers").wait_for()
+
+
 def _imported(page: Page) -> None:
     _uploaded(page)
     page.get_by_label("Why these people may be mailed").fill("Moved from our old provider")
@@ -165,13 +180,19 @@ CONSOLE = (
     console("reader-closed", "readers/{closed}", "Asked us by telephone"),
     console("reader-add", "readers/add", "Add"),
     console("reader-add-fault", "readers/add", "language is not a tag", act=_added_again),
-    console("import", "readers/import", "What may stand in it"),
+    console("import", "readers/import", "Told by its columns"),
     console(
         "import-report",
         "readers/import",
         "Rows that cannot be used",
         act=_uploaded,
         leads_to="/console/readers/import/",
+    ),
+    console(
+        "import-list-report", "readers/import", "Would be suppressed", act=_listed, leads_to="/console/readers/import/"
+    ),
+    console(
+        "import-list-done", "readers/import", "It is imported.", act=_suppressed, leads_to="/console/readers/import/"
     ),
     console("import-done", "readers/import", "It is imported.", act=_imported, leads_to="/console/readers/import/"),
     console("sources", "sources", "articles are held"),

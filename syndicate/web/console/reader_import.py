@@ -1,4 +1,5 @@
-"""Taking readers over from a file: upload, a report of what would change, the basis, and the import itself.
+"""Taking readers over from a file, or whom a mail API mails no more: upload, a report of what would change, for readers
+the basis, and the import itself.
 
 The file stands in the site's folder, for its owner's eyes, from the upload until it is imported or dropped; what is
 left of a server that was stopped is removed by the next upload. An import that was interrupted is run again: what is
@@ -17,10 +18,12 @@ from pathlib import Path as File
 from typing import IO, Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
+from syndicate.core.vendor_suppressions import VENDORS
 from syndicate.errors import BadInput, NotFound, Refused, SyndicateError
 from syndicate.services.import_subscribers import Consent, Report, count_lines, import_subscribers
+from syndicate.services.import_suppressions import SuppressionReport, import_suppressions
 from syndicate.site import Site
 from syndicate.web.pages import done, page
 from syndicate.web.security.signed_in import Sender
@@ -32,6 +35,7 @@ LARGEST = 190_000_000
 REFRESH_SECONDS = 2
 
 Token = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+What = Literal["readers", "suppressions"]
 State = Literal["checking", "checked", "importing", "done", "failed"]
 
 
@@ -42,10 +46,13 @@ class Job:
     token: str
     name: str
     path: File
+    what: What = "readers"
+    vendor: str = ""
+    """Whose list of suppressions it is, "" to tell by its columns."""
     state: State = "checking"
     lines: int = 0
     done: int = 0
-    report: Report | None = None
+    report: Report | SuppressionReport | None = None
     problem: str = ""
     basis: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -53,21 +60,34 @@ class Job:
 
 @router.get("/console/readers/import")
 def ask_for_file(request: Request, user: Sender) -> Response:
-    """The form."""
-    return page(request, "web/console/reader_import.html", largest=LARGEST, fault="")
+    """The forms."""
+    return _ask(request)
 
 
-async def _file(request: Request, user: Sender) -> UploadFile | None:
-    """The file of the form. Asked for after who sends it: else anybody's would be received, as large as it may be."""
-    file = (await request.form()).get("file")
-    return file if isinstance(file, UploadFile) and file.filename else None
+def _ask(request: Request, fault: str = "") -> Response:
+    return page(
+        request,
+        "web/console/reader_import.html",
+        status=422 if fault else 200,
+        largest=LARGEST,
+        vendors=[(vendor, vendor) for vendor in VENDORS],
+        fault=fault,
+    )
+
+
+async def _form(request: Request, user: Sender) -> FormData:
+    """What was sent. Asked for after who sends it: else anybody's file would be received, as large as it may be."""
+    return await request.form()
 
 
 @router.post("/console/readers/import")
-def upload(request: Request, user: Sender, file: Annotated[UploadFile | None, Depends(_file)]) -> Response:
+def upload(request: Request, user: Sender, form: Annotated[FormData, Depends(_form)]) -> Response:
     """Keeps the file and begins to read it. Nothing is changed by that."""
-    if file is None:
-        return page(request, "web/console/reader_import.html", status=422, largest=LARGEST, fault="Choose a file.")
+    file, vendor = form.get("file"), str(form.get("vendor", ""))
+    if not isinstance(file, UploadFile) or not file.filename:
+        return _ask(request, "Choose a file.")
+    if vendor and vendor not in VENDORS:
+        return _ask(request, "Choose whose list it is.")
     site: Site = request.app.state.site
     jobs = _jobs(request)
     folder = _clean_folder(site, jobs)
@@ -77,9 +97,10 @@ def upload(request: Request, user: Sender, file: Annotated[UploadFile | None, De
         _keep(file.file, path)
     except BadInput as error:
         path.unlink(missing_ok=True)
-        return page(request, "web/console/reader_import.html", status=422, largest=LARGEST, fault=str(error))
-    name = File((file.filename or "").replace("\\", "/")).name[:200] or "readers.csv"
-    job = jobs[token] = Job(token, name, path)
+        return _ask(request, str(error))
+    name = File(file.filename.replace("\\", "/")).name[:200] or "readers.csv"
+    what: What = "suppressions" if form.get("what") == "suppressions" else "readers"
+    job = jobs[token] = Job(token, name, path, what, vendor)
     _begin(job, site, None, request.app.state.clock())
     return done(request, f"/console/readers/import/{token}")
 
@@ -92,9 +113,9 @@ def look(request: Request, user: Sender, token: Token) -> Response:
 
 @router.post("/console/readers/import/{token}")
 def start(request: Request, user: Sender, token: Token, basis: Annotated[str, Form(max_length=500)] = "") -> Response:
-    """Imports it, under a basis that is kept as the proof of consent. Twice is once."""
+    """Imports it: readers under a basis that is kept as the proof of their consent. Twice is once."""
     job = _job(request, token)
-    if not basis.strip():
+    if job.what == "readers" and not basis.strip():
         fault = "Say why these people may be mailed: it is kept as the proof."
         return _show(request, job, status=422, fault=fault)
     site: Site = request.app.state.site
@@ -103,7 +124,7 @@ def start(request: Request, user: Sender, token: Token, basis: Annotated[str, Fo
             now: datetime = request.app.state.clock()
             site.sync(now)
             job.state, job.done, job.basis = "importing", 0, basis.strip()
-            _begin(job, site, Consent(job.basis, user.name), now)
+            _begin(job, site, user.name, now)
         elif job.state not in ("importing", "done"):
             raise Refused(f"The file is not ready: it is {job.state}.", cure="Upload it again.")
     return done(request, f"/console/readers/import/{token}")
@@ -139,33 +160,49 @@ def _show(request: Request, job: Job, *, status: int = 200, fault: str = "") -> 
     return response
 
 
-def _begin(job: Job, site: Site, consent: Consent | None, now: datetime) -> None:
-    threading.Thread(target=_run, args=(job, site, consent, now), name=f"import-{job.token[:6]}", daemon=True).start()
+def _begin(job: Job, site: Site, actor: str | None, now: datetime) -> None:
+    threading.Thread(target=_run, args=(job, site, actor, now), name=f"import-{job.token[:6]}", daemon=True).start()
 
 
-def _run(job: Job, site: Site, consent: Consent | None, now: datetime) -> None:
+def _run(job: Job, site: Site, actor: str | None, now: datetime) -> None:
+    """Reads the file; with an actor, who wants it, does what it says."""
+
     def progress(rows: int) -> None:
         job.done = rows
 
+    report: Report | SuppressionReport
     try:
         job.lines = count_lines(job.path)
-        report = import_subscribers(
-            site.database,
-            path=job.path,
-            newsletters=site.newsletters,
-            consent=consent,
-            now=now,
-            progress=progress,
-            name=job.name,
-        )
+        if job.what == "suppressions":
+            report = import_suppressions(
+                site.database,
+                path=job.path,
+                vendor=job.vendor,
+                apply=actor is not None,
+                actor=actor or "",
+                now=now,
+                progress=progress,
+                name=job.name,
+            )
+        else:
+            report = import_subscribers(
+                site.database,
+                path=job.path,
+                newsletters=site.newsletters,
+                consent=Consent(job.basis, actor) if actor is not None else None,
+                now=now,
+                progress=progress,
+                name=job.name,
+            )
     except SyndicateError as error:
-        job.problem, job.state = str(error).replace(str(job.path), job.name), "failed"
+        said = str(error).replace(str(job.path), job.name).replace(job.path.name, job.name)
+        job.problem, job.state = said, "failed"
     except Exception:
         job.problem, job.state = "It stopped in the middle. What was done is kept; import it again.", "failed"
         raise
     else:
         job.report = report
-        job.state = "done" if consent is not None else "checked"
+        job.state = "done" if actor is not None else "checked"
     finally:
         if job.state in ("done", "failed"):
             job.path.unlink(missing_ok=True)

@@ -230,6 +230,14 @@ def _people(site: HostileSite) -> None:
     )
     site.job = uploaded.url.rpartition("/")[2]
     assert re.fullmatch("[0-9a-f]{32}", site.job), uploaded.text
+    listed = f'EmailAddress,SuppressionReason,"{SHORT}"\n<xss>@example.org,x,\nbad@example.org,"{SHORT}",\n'
+    uploaded = client.post(
+        "/console/readers/import",
+        data={"csrf": token, "what": "suppressions"},
+        files={"file": (f"../{SHORT}.json", listed.replace("'\"", "'\"\"").encode())},
+    )
+    site.listed = uploaded.url.rpartition("/")[2]
+    assert re.fullmatch("[0-9a-f]{32}", site.listed), uploaded.text
     for _ in range(200):
         if "being checked" not in client.get(f"/console/readers/import/{site.job}").text:
             break

@@ -40,6 +40,7 @@ class HostileSite:
     upstream: Upstream
     token: str = ""
     job: str = ""
+    listed: str = ""
     issues: dict[str, int] = field(default_factory=dict)
     mails: list[bytes] = field(default_factory=list)
 

@@ -48,6 +48,7 @@ def every_page(hostile: HostileSite) -> Iterator[tuple[str, requests.Response]]:
         at = f"/console/articles/{hostile.article(key)}"
         paths += [at, f"{at}/published", f"/feeds/articles/{hostile.article(key)}.html"]
     paths += [f"/console/readers/{hostile.reader(each)}" for each in ("bob@example.org", "eve@example.org")]
+    paths += [f"/console/readers/import/{hostile.listed}"]
     paths += ["/feeds/", "/console/articles?q=title", "/console/readers?q=ann", "/archive?lang=fr"]
     for path in paths:
         yield path, begin(admin if path.startswith("/console") else stranger, "GET", path)
