@@ -28,6 +28,7 @@ COMMANDS = {
     "articles": "articles:articles",
     "issues": "issues:issues",
     "send": "send:send",
+    "letters": "letters:letters",
     "subscribers": "subscribers:subscribers",
     "sources": "definitions:sources",
     "feeds": "definitions:feeds",

@@ -26,7 +26,7 @@ class AlertChannels:
 class Trouble:
     """One thing that should have happened and did not. `key` is the same for as long as it lasts."""
 
-    kind: Literal["slot", "issue", "source", "feed", "clock", "sender", "mail"]
+    kind: Literal["slot", "issue", "source", "feed", "clock", "sender", "mail", "letters"]
     subject: str
     sentence: str
 
@@ -89,6 +89,36 @@ def blocked_trouble(api: str, mails: Mapping[str, int], sender: str) -> Trouble:
         "`syndicate issues pause` holds what is going out."
     )
     return Trouble("sender", api, f"{told} {cure}")
+
+
+LETTERS_LATE = timedelta(minutes=5)
+"""So long after it was asked for, a mail to one person that waits is told of."""
+LETTERS_LOOKED_FOR = timedelta(hours=1)
+"""So long an uncertain one may be looked for in the mail API's record: none lags further."""
+
+
+def letters_troubles(
+    waiting: int, waiting_since: datetime | None, waiting_why: str, parked: int, parked_since: datetime | None, why: str
+) -> tuple[Trouble, ...]:
+    """What is wrong with mails to one person: so many wait since then, and of so many nobody can tell whether they
+    came; each with what is known of the reason, or ""."""
+    found = []
+    if waiting and waiting_since is not None:
+        verb = "waits" if waiting == 1 else "wait"
+        told = f"{_letters(waiting)} {verb} since {waiting_since:%Y-%m-%d %H:%M} UTC"
+        because = f": {waiting_why.rstrip('.')}." if waiting_why else ": nobody has posted it yet."
+        found.append(Trouble("letters", "waiting", f"{told}{because} `syndicate letters list` shows what does not go."))
+    if parked and parked_since is not None:
+        whether = "it came" if parked == 1 else "they came"
+        told = f"Of {_letters(parked)} nobody can tell whether {whether}, since {parked_since:%Y-%m-%d %H:%M} UTC"
+        because = f": {why.rstrip('.')}." if why else "."
+        cure = "`syndicate letters resend` sends again, `letters give-up` leaves it."
+        found.append(Trouble("letters", "uncertain", f"{told}{because} {cure}"))
+    return tuple(found)
+
+
+def _letters(count: int) -> str:
+    return f"{count:,} letter{'' if count == 1 else 's'}"
 
 
 def is_overdue(last_at: datetime | None, now: datetime, every: timedelta, at_least: timedelta) -> bool:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from syndicate.errors import MailAPIError
+from syndicate.errors import MailAPIError, SyndicateError
 from syndicate.process.attendance import Attendance
 from syndicate.process.delivering import lease_of
 from syndicate.process.guard import require_ready
@@ -15,6 +15,7 @@ from syndicate.process.log import Log
 from syndicate.process.loops import Loops
 from syndicate.process.posting import posting
 from syndicate.services.deliver_transactional import deliver_transactional
+from syndicate.storage.letters import note_why
 from syndicate.storage.transactional_ledger import due_mails, sending_mails
 
 if TYPE_CHECKING:
@@ -68,8 +69,14 @@ class Letters:
         with site.database.read() as connection:
             due = due_mails(connection, datetime.now(UTC), 1) or sending_mails(connection)
         if due and worker is not None:
-            mail_api = self._post.mail_api()
-            require_ready(site, mail_api, datetime.now(UTC))
+            try:
+                mail_api = self._post.mail_api()
+                require_ready(site, mail_api, datetime.now(UTC))
+            except SyndicateError as error:
+                # Whoever is told that letters wait is told why.
+                with site.database.write() as connection:
+                    note_why(connection, due[0].id, str(error))
+                raise
             done = deliver_transactional(
                 site.database,
                 mail_api,

@@ -49,6 +49,7 @@ from syndicate.storage.clock_memory import clock_memory
 from syndicate.storage.database import Database
 from syndicate.storage.events import blocked_since
 from syndicate.storage.feeds import feed_states
+from syndicate.storage.letters import troubles_of_letters
 from syndicate.storage.slots import list_rhythms, slots_from, spoken
 from syndicate.storage.sources import list_sources
 from syndicate.storage.standby import standby_state
@@ -175,6 +176,7 @@ def _troubles(
     for number, why in stopped_issues(connection).items():
         cure = f"`syndicate issues resume {number}` goes on."
         yield Trouble("issue", f"{number} paused", f"Issue {number} stopped: {why} {cure}")
+    yield from troubles_of_letters(connection, now)
     mail = standby_state(connection)
     if mail.stands_in_since is not None:
         when = f"{mail.stands_in_since:%Y-%m-%d %H:%M} UTC"

@@ -18,6 +18,7 @@ ROUTERS = (
     "console.today",
     "console.sources",
     "console.feeds",
+    "console.letters",
     "console.log",
     "console.users",
     "console.halt",

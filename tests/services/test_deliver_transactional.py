@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from syndicate.errors import NotFound, Refused
 from syndicate.mail.base import MailAPI
 from syndicate.services.deliver_transactional import Delivered, deliver_transactional
+from syndicate.services.settle_letter import give_up, send_again
 from syndicate.storage import tables
 from syndicate.storage.database import Database
+from syndicate.storage.letters import note_why, troubles_of_letters
 from syndicate.storage.people import add_suppressions
 from syndicate.storage.transactional import queue_mail
 from syndicate.storage.workers import Worker, worker_lock
@@ -180,3 +183,81 @@ def test_a_refused_key_ends_the_pass_and_refuses_nobody(database: Database, tmp_
             done = run()
         assert (done.later, bool(done.stopped), len(server.seen)) == (1, True, 1)
     assert [row.state for row in queued(database)] == ["retry", "planned"]
+
+
+def troubles(database: Database, now: datetime) -> list[str]:
+    with database.read() as connection:
+        return [each.sentence for each in troubles_of_letters(connection, now)]
+
+
+def test_letters_that_a_refused_key_keeps_are_told_of_and_go_once_it_is_right(
+    database: Database, tmp_path: Path
+) -> None:
+    start(database, NOW)
+    queue(database, "desk@post.example", "night@post.example")
+    with MailApiServer("resend", tmp_path / "journal", plan=plan("1:unauthorized")) as server:
+        with working(database, tmp_path, mail_api("resend", server.url, recipients=10)) as run:
+            run()
+            assert troubles(database, NOW + timedelta(minutes=4)) == []
+            [told] = troubles(database, NOW + timedelta(minutes=5))
+            assert told.startswith("2 letters wait since 2026-11-20 09:30 UTC: ") and "401" in told
+            send_again(database, queued(database)[0].id, actor="Sandy", now=NOW)
+            assert run() == Delivered(accepted=2)
+    assert troubles(database, NOW + timedelta(minutes=5)) == []
+
+
+def test_a_letter_that_cannot_even_be_tried_says_why(database: Database) -> None:
+    start(database, NOW)
+    queue(database, "desk@post.example")
+    [told] = troubles(database, NOW + timedelta(minutes=6))
+    assert "1 letter waits" in told and "nobody has posted it" in told
+    with database.write() as connection:
+        note_why(connection, queued(database)[0].id, "There is no key.")
+    [told] = troubles(database, NOW + timedelta(minutes=6))
+    assert "UTC: There is no key. `syndicate letters list`" in told
+
+
+def lost(database: Database, tmp_path: Path) -> int:
+    """A letter that was taken, whose answer and key are lost."""
+    start(database, NOW)
+    queue(database, "desk@post.example")
+    with MailApiServer("resend", tmp_path / "lost", plan=plan("1:drop_after_accept")) as server:
+        with working(database, tmp_path, mail_api("resend", server.url, recipients=10)) as run:
+            run()
+            longer = {"first_posted_at": clock() - timedelta(hours=23), "retry_at": clock()}
+            with database.write() as connection:
+                connection.execute(sa.update(tables.transactional_mails).values(**longer))
+            (row,) = until_settled(database, run)
+    assert row.state == "uncertain"
+    return int(row.id)
+
+
+def test_an_uncertain_letter_is_told_of_until_somebody_sends_it_again(database: Database, tmp_path: Path) -> None:
+    number = lost(database, tmp_path)
+    [told] = troubles(database, NOW)
+    assert told.startswith("Of 1 letter nobody can tell whether it came, since 2026-11-20 09:30 UTC")
+    send_again(database, number, actor="Sandy", now=NOW)
+    assert troubles(database, NOW) == []
+    with MailApiServer("resend", tmp_path / "journal") as server:
+        with working(database, tmp_path, mail_api("resend", server.url, recipients=10)) as run:
+            assert run() == Delivered(accepted=1)
+        assert [each.to for each in read_journal(server.journal)] == ["desk@post.example"]
+    with pytest.raises(Refused, match="accepted already"):
+        send_again(database, number, actor="Sandy", now=NOW)
+
+
+def test_a_letter_given_up_is_not_posted_and_says_nothing_any_more(database: Database, tmp_path: Path) -> None:
+    number = lost(database, tmp_path)
+    give_up(database, number, actor="Sandy", now=NOW)
+    (row,) = queued(database)
+    assert (row.state, row.why, row.html, row.text) == ("refused", "Sandy gave it up", "", "")
+    assert troubles(database, NOW) == []
+    with MailApiServer("resend", tmp_path / "journal") as server:
+        with working(database, tmp_path, mail_api("resend", server.url, recipients=10)) as run:
+            assert run() == Delivered()
+        assert server.seen == []
+    with database.read() as connection:
+        said = list(connection.execute(sa.select(tables.audit_log.c.action, tables.audit_log.c.subject)))
+    assert ("letter.give-up", str(number)) in [tuple(each) for each in said]
+    with pytest.raises(NotFound):
+        give_up(database, 99, actor="Sandy", now=NOW)

@@ -22,7 +22,9 @@ from syndicate.sources.base import SourceSettings
 from syndicate.storage import tables
 from syndicate.storage.alerts import list_alerts
 from syndicate.storage.database import Database
+from syndicate.storage.letters import note_why
 from syndicate.storage.sources import record_failed_look, record_look
+from syndicate.storage.transactional import queue_mail
 from tests.services.clockwork import Clockwork, utc
 from tests.services.composing_room import MORNING, PUBLICATION, enrol, house, release
 
@@ -162,6 +164,32 @@ def test_an_uncertain_batch_and_an_issue_that_the_mail_api_stopped(clock: Clockw
     assert len(began) == 2
     assert "stopped: The key was refused." in began[0]
     assert "whether 50 got it" in began[1]
+
+
+def test_letters_that_wait_are_told_by_mail_once_and_so_is_their_end(clock: Clockwork) -> None:
+    with clock.database.write() as connection:
+        queue_mail(
+            connection,
+            kind="confirmation",
+            request_key="confirmation 1",
+            to_email="ann@post.example",
+            subject="Please confirm",
+            html="<p>Confirm.</p>",
+            text="Confirm.\n",
+            now=utc("2026-11-20T05:00"),
+        )
+        note_why(connection, 1, "the mail API answered 401")
+    assert look(clock, "2026-11-20T05:04") == Raised()
+    [began] = look(clock, "2026-11-20T05:05").began
+    assert "1 letter waits since 2026-11-20 05:00 UTC: the mail API answered 401." in began
+    # The mail that tells of it waits as well, under the same key.
+    assert look(clock, "2026-11-20T05:12") == Raised() and len(told(clock)) == 1
+    with clock.database.read() as connection:
+        [alert] = list_alerts(connection)
+    assert alert.kind == "letters" and "2 letters wait" in alert.sentence
+    with clock.database.write() as connection:
+        connection.execute(sa.update(tables.transactional_mails).values(state="accepted"))
+    assert look(clock, "2026-11-20T05:13").ended == ("letters waiting",)
 
 
 # --- webhook and heartbeat --------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from syndicate.services.users import add_user
 from syndicate.storage import tables
 from syndicate.storage.articles import find_article
 from syndicate.storage.people import find_subscriber
+from syndicate.storage.transactional import queue_mail
 from syndicate.storage.workers import worker_lock
 from tests.web.newsroom_site import WebSite
 
@@ -348,6 +349,20 @@ class Day:
 
     def _trouble(self) -> None:
         site = self.site
+        mails = tables.transactional_mails
+        with site.database.write() as connection:
+            queue_mail(
+                connection,
+                kind="alert",
+                request_key="alert of the night",
+                to_email="night@harbour-post.example",
+                subject="A slot was missed",
+                html="<p>A slot was missed.</p>",
+                text="A slot was missed.\n",
+                now=self.newsroom.now,
+            )
+            lost = sa.update(mails).where(mails.c.request_key == "alert of the night")
+            connection.execute(lost.values(state="uncertain", attempts=1, why="the answer was lost"))
         raise_alerts(
             site.database,
             site.house,

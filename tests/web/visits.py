@@ -197,6 +197,8 @@ CONSOLE = (
     console("import-done", "readers/import", "It is imported.", act=_imported, leads_to="/console/readers/import/"),
     console("sources", "sources", "articles are held"),
     console("feeds", "feeds", "Culture"),
+    console("letters", "letters", "the answer was lost", act=opened("Send again…")),
+    console("letters-none", "letters", "Every letter is settled.", where="empty"),
     console("log", "log", "issue.approve"),
     console("log-none", "log?actor=nobody", "Nothing fits."),
     console("users", "users", "Let somebody in"),
