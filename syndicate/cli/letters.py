@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -24,7 +25,7 @@ def list_letters(frame: Frame) -> None:
     from syndicate.storage.letters import open_letters
 
     with frame.site.database.read() as connection:
-        rows = [asdict(each) for each in open_letters(connection)]
+        rows: list[dict[str, Any]] = [asdict(each) for each in open_letters(connection)]
     frame.rows(
         rows,
         {"id": "letter", "state": "state", "kind": "kind", "to_email": "to", "created_at": "since", "why": "why"},
@@ -48,7 +49,9 @@ def resend(frame: Frame, numbers: tuple[int, ...]) -> None:
         frame.say("Nothing was changed.")
         return
     for number in numbers:
-        send_again(frame.site.database, number, actor=frame.actor, now=frame.now)
+        send_again(
+            frame.site.database, number, directory=frame.site.directory, actor=frame.actor, now=frame.now
+        )
     frame.emit({"letters": list(numbers), "state": "retry"})
     if not frame.as_json:
         frame.say(f"{counted(len(numbers), 'letter')} will be posted again.")

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 from syndicate.core.batch import Step
 from syndicate.errors import Refused
 from syndicate.storage.audit import record
 from syndicate.storage.database import Database, database_now
 from syndicate.storage.letters import Letter, decide_letter, get_letter
+from syndicate.storage.workers import lives_of
 
 
-def send_again(database: Database, number: int, *, actor: str, now: datetime) -> Letter:
+def send_again(database: Database, number: int, *, directory: Path, actor: str, now: datetime) -> Letter:
     """Has it posted again, under a new key: whoever has it already gets it twice. One that waits is tried at once.
+    `directory` is the site's folder.
 
-    Raises NotFound; Refused when it is settled, or being posted now."""
+    Raises NotFound; Refused when it is settled, being posted now, or may still be posted by a process that lives."""
+    with database.read() as connection:
+        owners = get_letter(connection, number).owners
+    if "alive" in lives_of(database, directory, owners).values():
+        raise Refused(
+            f"A process that may still be posting letter {number} has not ended.",
+            cure="End it, or wait for it, then decide again.",
+        )
     return _decide(database, number, again=True, actor=actor, now=now)
 
 

@@ -35,6 +35,12 @@ class Letter:
     why: str
     attempts: int
     retry_at: datetime | None
+    worker_id: str
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The workers that may still be posting it, if they live."""
+        return tuple(self.worker_id.split())
 
 
 _COLUMNS = [_mails.c[name] for name in Letter.__dataclass_fields__]
@@ -58,7 +64,7 @@ def get_letter(connection: Connection, number: int, *, lock: bool = False) -> Le
 
 def decide_letter(connection: Connection, letter: Letter, step: Step) -> bool:
     """What a person decided of it; False when it is in another state by now."""
-    return settle_mail(connection, letter.id, [letter.state], step, letter.attempts)
+    return settle_mail(connection, letter.id, letter.state, step, letter.attempts, letter.owners)
 
 
 def note_why(connection: Connection, number: int, why: str) -> None:

@@ -201,7 +201,7 @@ def test_letters_that_a_refused_key_keeps_are_told_of_and_go_once_it_is_right(
             assert troubles(database, NOW + timedelta(minutes=4)) == []
             [told] = troubles(database, NOW + timedelta(minutes=5))
             assert told.startswith("2 letters wait since 2026-11-20 09:30 UTC: ") and "401" in told
-            send_again(database, queued(database)[0].id, actor="Sandy", now=NOW)
+            send_again(database, queued(database)[0].id, directory=tmp_path, actor="Sandy", now=NOW)
             assert run() == Delivered(accepted=2)
     assert troubles(database, NOW + timedelta(minutes=5)) == []
 
@@ -236,14 +236,24 @@ def test_an_uncertain_letter_is_told_of_until_somebody_sends_it_again(database: 
     number = lost(database, tmp_path)
     [told] = troubles(database, NOW)
     assert told.startswith("Of 1 letter nobody can tell whether it came, since 2026-11-20 09:30 UTC")
-    send_again(database, number, actor="Sandy", now=NOW)
+    send_again(database, number, directory=tmp_path, actor="Sandy", now=NOW)
     assert troubles(database, NOW) == []
     with MailApiServer("resend", tmp_path / "journal") as server:
         with working(database, tmp_path, mail_api("resend", server.url, recipients=10)) as run:
             assert run() == Delivered(accepted=1)
         assert [each.to for each in read_journal(server.journal)] == ["desk@post.example"]
     with pytest.raises(Refused, match="accepted already"):
-        send_again(database, number, actor="Sandy", now=NOW)
+        send_again(database, number, directory=tmp_path, actor="Sandy", now=NOW)
+
+
+def test_a_letter_that_a_living_process_may_still_post_is_not_sent_again(database: Database, tmp_path: Path) -> None:
+    number = lost(database, tmp_path)
+    with worker_lock(database, tmp_path, "asleep", NOW) as sleeper:
+        with database.write() as connection:
+            connection.execute(sa.update(tables.transactional_mails).values(worker_id=sleeper.id))
+        with pytest.raises(Refused, match="has not ended"):
+            send_again(database, number, directory=tmp_path, actor="Sandy", now=NOW)
+    send_again(database, number, directory=tmp_path, actor="Sandy", now=NOW)
 
 
 def test_a_letter_given_up_is_not_posted_and_says_nothing_any_more(database: Database, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from syndicate.services.settle_letter import give_up, send_again
+from syndicate.site import Site
 from syndicate.storage.letters import MOST, open_letters
 from syndicate.web.pages import done, page
 from syndicate.web.security.signed_in import Editor, Sender
@@ -26,7 +27,8 @@ def letters(request: Request, user: Editor) -> Response:
 def again(request: Request, user: Sender, letter: int) -> Response:
     """It is posted again."""
     state = request.app.state
-    sent = send_again(state.site.database, letter, actor=user.name, now=state.clock())
+    site: Site = state.site
+    sent = send_again(site.database, letter, directory=site.directory, actor=user.name, now=state.clock())
     return done(request, PATH, f"The letter to {sent.to_email} is posted again.")
 
 
