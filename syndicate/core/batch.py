@@ -92,7 +92,7 @@ def after_answer(
     wait = timedelta(seconds=max(wait_seconds, answer.retry_after_seconds or 0.0))
     pause = answer.why if answer.stops else ""
     if answer.verdict == "accepted" and answer.not_taken:
-        return _after_a_part(answer, replay=replay, pause=pause, now=now, wait=wait)
+        return _after_a_part(answer, replay=replay, pause=pause, now=now)
     if answer.verdict == "accepted":
         return Step("accepted", answer.why, refused=answer.refused, vendor_ids=answer.vendor_ids, pause=pause)
     if answer.verdict == "uncertain" or replay:
@@ -111,12 +111,12 @@ def after_answer(
     return Step("retry", answer.why, retry_at=now + wait)
 
 
-def _after_a_part(answer: Answer, *, replay: bool, pause: str, now: datetime, wait: timedelta) -> Step:
+def _after_a_part(answer: Answer, *, replay: bool, pause: str, now: datetime) -> Step:
     """What an API that took only some of the messages makes of the batch."""
     if replay:
-        # Of those whom it did not take now, the first request may have been taken.
+        # Of those whom it did not take now, the first request may have been taken. It would say the same again.
         unproven = answer.not_taken | answer.refused.keys()
-        return Step("uncertain", answer.why, retry_at=now + wait, pause=pause, not_taken=unproven)
+        return Step("uncertain", answer.why, pause=pause, not_taken=unproven)
     after = answer.retry_after_seconds
     return Step(
         "split",

@@ -7,8 +7,9 @@ import shutil
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from syndicate.core.issue import FINISHED
+from syndicate.core.message import Answer, Message
 from syndicate.errors import Refused
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.deliver_issue import deliver
@@ -28,15 +30,62 @@ from syndicate.storage import tables
 from syndicate.storage.database import Database, open_database
 from syndicate.storage.issues import get_issue
 from syndicate.storage.ledger import books
+from syndicate.storage.proofs import prove
 from syndicate.storage.workers import worker_lock
 from tests.mailing import NOW, add_readers, address, clock, delivery_of, freeze_it, make_issue, make_newsroom
 from tests.services.model_api import ModelAPI, Outcome, Proof
 
-OUTCOMES: list[Outcome] = ["taken", "taken, unheard", "lost", "turned away"]
+OUTCOMES: list[Outcome] = ["taken", "taken, unheard", "lost", "turned away", "in part", "account"]
+LONG_ASLEEP = timedelta(minutes=10)
 
 
 class Died(BaseException):
     """The process was killed at this commit."""
+
+
+class Sleeper:
+    """A worker that lives, and falls asleep in its first request; until it is woken nothing of it arrives."""
+
+    def __init__(self, folder: Path, api: ModelAPI, issue_id: int) -> None:
+        self.sheet, self.account, self.url = api.sheet, api.account, api.url
+        self._api, self._folder, self._issue_id = api, folder, issue_id
+        self._slept = timedelta()
+        self._asleep, self._wake, self._stop = threading.Event(), threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._deliver)
+        self._thread.start()
+        while not self._asleep.wait(0.005) and self._thread.is_alive():
+            pass
+
+    def build(self, messages: Sequence[Message]) -> bytes:
+        return self._api.build(messages)
+
+    def post(self, body: bytes, *, key: str, count: int) -> Answer:
+        if not self._wake.is_set():
+            self._asleep.set()
+            self._wake.wait()
+        return self._api.post(body, key=key, count=count)
+
+    def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
+        return self._api.lookup(message_ids, key=key)
+
+    def wake(self) -> None:
+        """What it had begun to send leaves now; for anything else it is too late, by its own clock."""
+        self._slept = LONG_ASLEEP
+        self._stop.set()
+        self._wake.set()
+        self._thread.join()
+
+    def _deliver(self) -> None:
+        database = open_database(f"sqlite:///{self._folder / 'syndicate.db'}")
+        try:
+            with worker_lock(database, self._folder, "sleeper", NOW) as worker:
+                delivery = delivery_of(database, self, self._folder, patience_seconds=0.0)
+                deliver(delivery, self._issue_id, worker, stop=self._stop, threads=1, clock=self._now)
+        finally:
+            database.dispose()
+
+    def _now(self) -> datetime:
+        return clock() + self._slept
 
 
 class Ledger(RuleBasedStateMachine):
@@ -49,15 +98,17 @@ class Ledger(RuleBasedStateMachine):
         self.forced = False
         self.closed: set[str] = set()
         self.was_cancelled = False
+        self.sleeper: Sleeper | None = None
 
     @initialize(
         readers=st.integers(1, 9),
         per_request=st.integers(1, 4),
         proof=st.sampled_from(["keys", "record", "nothing"]),
+        singly=st.booleans(),
     )
-    def begin(self, readers: int, per_request: int, proof: Proof) -> None:
+    def begin(self, readers: int, per_request: int, proof: Proof, singly: bool) -> None:
         self.database.upgrade()
-        self.readers, self.api = readers, ModelAPI(proof, per_request)
+        self.readers, self.api = readers, ModelAPI(proof, per_request, singly=singly)
         articles = make_newsroom(self.database)
         add_readers(self.database, readers)
         self.issue_id = make_issue(self.database, articles)
@@ -67,6 +118,7 @@ class Ledger(RuleBasedStateMachine):
             if hasattr(self, "api"):
                 self.come_to_an_end()
         finally:
+            self.a_worker_wakes()
             self.database.dispose()
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -93,6 +145,34 @@ class Ledger(RuleBasedStateMachine):
         batches = tables.batches
         with self.database.write() as connection:
             connection.execute(sa.update(batches).where(batches.c.retry_at.is_not(None)).values(retry_at=NOW))
+
+    @precondition(lambda self: self.sleeper is None and self.state() == "sending")
+    @rule()
+    def a_worker_falls_asleep(self) -> None:
+        """In the middle of a request, alive all the while."""
+        self.time_passes()
+        self.sleeper = Sleeper(self.folder, self.api, self.issue_id)
+
+    @precondition(lambda self: self.sleeper is not None)
+    @rule()
+    def a_lease_runs_out(self) -> None:
+        batches = tables.batches
+        with self.database.write() as connection:
+            connection.execute(sa.update(batches).where(batches.c.state == "sending").values(lease_until=NOW))
+
+    @rule()
+    def a_worker_wakes(self) -> None:
+        if self.sleeper is not None:
+            self.sleeper.wake()
+            self.sleeper = None
+
+    @rule(place=st.integers(0, 20))
+    def a_report_comes(self, place: int) -> None:
+        """The mail API tells of a mail that it took, whatever became of its answer."""
+        if self.api.taken:
+            ordinal = self.ordinal_of(self.api.taken[place % len(self.api.taken)])
+            with self.database.write() as connection:
+                prove(connection, self.issue_id, [ordinal], api="model", all_or_nothing=False, why="it was delivered")
 
     @rule()
     def somebody_pauses(self) -> None:
@@ -168,6 +248,7 @@ class Ledger(RuleBasedStateMachine):
     def come_to_an_end(self) -> None:
         """All goes well from now on: then nothing waits, and each has it, or it is known why not."""
         self.api.outcomes = []
+        self.a_worker_wakes()
         for _ in range(12):
             self.time_passes()
             self.somebody_resumes()
@@ -191,13 +272,21 @@ class Ledger(RuleBasedStateMachine):
             else:
                 assert place == "uncertain", told
                 # Only where no proof can be had: nothing tells, or a key may not be used again.
-                assert self.api.proof == "nothing" or (
-                    self.api.proof == "keys" and (self.was_cancelled or self.closed or self.api.bad)
+                assert (
+                    self.api.proof == "nothing"
+                    or to in self.api.parted
+                    or (self.api.proof == "keys" and (self.was_cancelled or self.closed or self.api.bad))
                 ), told
 
     def state(self) -> str:
         with self.database.read() as connection:
             return get_issue(connection, self.issue_id).state
+
+    def ordinal_of(self, to: str) -> int:
+        people = tables.issue_recipients
+        query = sa.select(people.c.ordinal).where(people.c.issue_id == self.issue_id, people.c.email == to)
+        with self.database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def places(self) -> dict[str, str]:
         """Where each frozen reader stands: the outcome of their own, else that of their batch."""
