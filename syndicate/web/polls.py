@@ -20,7 +20,7 @@ from syndicate.web.feeds import FeedFiles
 LONGEST = 2_000
 """Octets of a request that is read here."""
 REMEMBERED = 2_000
-"""Requests that are not read anew: a few megabytes at the most."""
+"""Requests that are not read anew: ten megabytes at the most."""
 
 _STARTS = (b"GET /feeds/", b"HEAD /feeds/")
 # Addresses that say the same before and after they are decoded.
