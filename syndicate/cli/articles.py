@@ -16,7 +16,7 @@ from syndicate.errors import Refused, Unfinished, UsageError
 
 if TYPE_CHECKING:
     from syndicate.core.article import Article, Content
-    from syndicate.core.effect import Effects
+    from syndicate.core.effect import Action, Effects
     from syndicate.storage.source_items import Version
 
 
@@ -113,6 +113,7 @@ def hold(frame: Frame, names: tuple[str, ...], because: str) -> None:
     from syndicate.services.hold_article import hold_articles
 
     site, found = frame.site, _find(frame, names)
+    effects = _effects(frame, found, "hold")
     taken_back = hold_articles(
         site.database,
         [each.id for each in found],
@@ -124,6 +125,7 @@ def hold(frame: Frame, names: tuple[str, ...], because: str) -> None:
     frame.emit([{"id": each.id, "status": "held", "taken_back": each.id in taken_back} for each in found])
     for each in found if not frame.as_json else ():
         frame.say(f"Held: {each.content.title}")
+        _say_places(frame, effects[each.id])
     _say_issues(frame, found)
     if taken_back and not frame.as_json:
         frame.say("Next: syndicate publish takes what was published out of the feeds' files.")
@@ -143,6 +145,7 @@ def release(frame: Frame, names: tuple[str, ...], before_its_time: bool, retract
     from syndicate.services.release_articles import release_articles
 
     site, found = frame.site, _find(frame, names)
+    effects = _effects(frame, found, "release")
     standings = release_articles(
         site.database,
         [each.id for each in found],
@@ -163,6 +166,7 @@ def release(frame: Frame, names: tuple[str, ...], before_its_time: bool, retract
         if standing.published:
             number = f" as number {standing.number}" if standing.number else " as backlog, without a number"
             frame.say(f"Released{number}: {each.content.title}")
+            _say_places(frame, effects[each.id])
         else:
             frame.say(f"No longer held, waits until {standing.not_before:%Y-%m-%d %H:%M} UTC: {each.content.title}")
 
@@ -296,6 +300,24 @@ def _finish(frame: Frame, effects: Effects) -> None:
         frame.warn(problem)
     if done.problems:
         raise Unfinished("Not all of it is done.", cure="The same command again finishes it.")
+
+
+def _effects(frame: Frame, found: Sequence[Article], action: Action) -> dict[str, Effects]:
+    """What that would do to each."""
+    from syndicate.services.article_effects import article_effects
+
+    site = frame.site
+    return {
+        each.id: article_effects(site.database, each.id, action, feeds=site.feeds, newsletters=site.newsletters)
+        for each in found
+    }
+
+
+def _say_places(frame: Frame, effects: Effects) -> None:
+    from syndicate.core.effect import sentences
+
+    for line in sentences(effects, done=True):
+        frame.say(f"  {line}")
 
 
 def _say_issues(frame: Frame, held: Sequence[Article]) -> None:

@@ -11,6 +11,7 @@ from syndicate.core.article import Article
 from syndicate.core.effect import Action, Effects, IssueEffect, What
 from syndicate.core.feed import SITE_FEED, Feed
 from syndicate.core.issue import BEFORE_FREEZING, Issue
+from syndicate.core.newsletter import Newsletter
 from syndicate.storage import tables
 from syndicate.storage.feed_entries import feeds_of
 from syndicate.storage.freezing import UNFREEZING
@@ -22,25 +23,41 @@ _issues, _used, _variants = tables.issues, tables.issue_articles, tables.variant
 _UNDER_WAY = ("freezing", "sending", "paused")
 
 
-def effects_of(connection: Connection, article: Article, feeds: Sequence[Feed], action: Action) -> Effects:
-    """What correcting or retracting the article does at this moment. Under a write lock the counts are exact; else
-    sending goes on meanwhile."""
+def effects_of(
+    connection: Connection,
+    article: Article,
+    feeds: Sequence[Feed],
+    action: Action,
+    newsletters: Sequence[Newsletter] = (),
+) -> Effects:
+    """What that does to everything that shows the article at this moment. Under a write lock the counts are exact; else
+    sending goes on meanwhile. `newsletters` are those that a release is told of."""
+    numbered = action == "release" and not article.backlog
     return Effects(
         article.id,
         article.content.title,
         action,
         feeds=tuple(_feeds_that_show(connection, article, feeds, action)),
-        page=article.own_page and article.published_at is not None,
-        issues=tuple(_effect(connection, issue) for issue in carriers(connection, article.id)),
+        page=article.own_page and _has_page(article, action),
+        issues=tuple(_effect(connection, issue, action) for issue in carriers(connection, article.id)),
+        newsletters=tuple(each.title for each in newsletters if numbered and each.selection.takes(article)),
     )
 
 
 def _feeds_that_show(connection: Connection, article: Article, feeds: Sequence[Feed], action: Action) -> list[str]:
-    """Those it is in; for a retraction also those that must have shown it before it was held."""
+    """Those it is in, or goes into; for a retraction also those that must have shown it before it was held."""
+    if action == "release":
+        return sorted(feed.name for feed in feeds if feed.name == SITE_FEED or feed.selection.takes(article))
     shown = set(feeds_of(connection, article.id))
     if action == "retract" and article.published_at is not None and article.status == "held":
         shown |= {feed.name for feed in feeds if feed.name == SITE_FEED or feed.selection.takes(article)}
     return sorted(shown)
+
+
+def _has_page(article: Article, action: Action) -> bool:
+    if action == "hold":
+        return article.status == "released"
+    return action == "release" or article.published_at is not None
 
 
 def carriers(connection: Connection, article_id: str) -> list[Issue]:
@@ -62,14 +79,14 @@ def carriers(connection: Connection, article_id: str) -> list[Issue]:
     return [found[issue_id] for issue_id in sorted(found)]
 
 
-def _effect(connection: Connection, issue: Issue) -> IssueEffect:
+def _effect(connection: Connection, issue: Issue, action: Action) -> IssueEffect:
     what: What = "mailed"
     if issue.state == "draft":
         what = "composed"
     elif issue.state in BEFORE_FREEZING:
         what = "draft"
     elif issue.state in _UNDER_WAY:
-        what = "paused" if issue.planned is not None else "unfrozen"
+        what = "goes on" if action == "hold" else "paused" if issue.planned is not None else "unfrozen"
     if issue.planned is None:
         return IssueEffect(issue.id, issue.newsletter, issue.state, what)
     balance = books(connection, issue.id)

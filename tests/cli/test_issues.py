@@ -31,9 +31,14 @@ def test_holding_an_article_says_what_becomes_of_its_issues(site: SiteFolder) ->
     number = str(site.json("issues", "draft", "morning")["id"])
     said = site.ok("articles", "hold", "world/story-1.md")
     assert f"Issue {number} has it and is a draft again" in said
+    assert "Feeds: it has left the site's own, until it is released." in said and "Page: at its address" in said
     shown = site.ok("issues", "show", number)
     assert "It carries what may not go out any more: Story number 1." in shown
     assert "issues draft morning --cadence daily" in shown
+    let_go = site.ok("articles", "release", "world/story-1.md")
+    assert "Feeds: it went into the site's own." in let_go
+    assert "Issues: the next of Morning Briefing brings it." in let_go
+    site.ok("articles", "hold", "world/story-1.md")
     change(site, "UPDATE issues SET state = 'sending', planned = 3")
     warned = site.run("articles", "hold", "world/story-1.md")
     assert f"`syndicate issues pause {number}` stops it" in warned.stderr

@@ -104,11 +104,14 @@ def test_hold_release_restore_and_their_effect_on_what_is_published(desk: Desk) 
     client = desk.site.client("editor")
     ferry, saved = desk.path("world/ferry.md"), desk.path("saved.txt")
     assert titles(desk) == ["Night ferry returns", "The ferry runs again"]
+    asked = client.get(ferry).text
+    assert "Feeds: it leaves the site" in asked and "Page: at its address" in asked
     answer = client.submit(ferry, f"{ferry}/hold", because="The captain objects")
-    assert "It is held." in answer.text and "The captain objects" in answer.text
+    assert "It is held. Feeds: it has left the site" in answer.text and "The captain objects" in answer.text
+    assert "Feeds: it goes into the site" in answer.text and "Page: it stands at its address." in answer.text
     assert titles(desk) == ["Night ferry returns"], "the files follow at once"
     answer = client.submit(ferry, f"{ferry}/release")
-    assert "It is published, as number 3." in answer.text and len(titles(desk)) == 2
+    assert "It is published, as number 3. Feeds: it went into the site" in answer.text and len(titles(desk)) == 2
     again = client.submit(ferry, f"{ferry}/release")
     assert again.status_code == 409 and "released already" in again.text
     client.submit(saved, f"{saved}/restore")

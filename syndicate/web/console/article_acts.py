@@ -21,7 +21,7 @@ from syndicate.services.restore_article import restore_article
 from syndicate.services.retract_article import retract_article
 from syndicate.site import Site
 from syndicate.storage.source_items import versions
-from syndicate.web.console.articles import Name, in_file, read_article, short
+from syndicate.web.console.articles import Name, effects_on, in_file, read_article, short
 from syndicate.web.finishing import finish
 from syndicate.web.pages import done, page
 from syndicate.web.security.signed_in import Editor
@@ -37,10 +37,11 @@ def hold(request: Request, user: Editor, name: Name, because: Words = "") -> Res
     """Out of the feeds and of every issue that is not being sent, until somebody releases it."""
     site: Site = request.app.state.site
     found = read_article(request, name)
+    effects = effects_on(site, found.id, "hold")
     hold_articles(
         site.database, [found.id], because=because.strip(), actor=user.name, feeds=site.feeds, now=_now(request)
     )
-    return _back(request, user, found, "It is held.")
+    return _done(request, user, name, effects, "It is held.")
 
 
 @router.post("/console/articles/{name}/release")
@@ -48,6 +49,7 @@ def release(request: Request, user: Editor, name: Name, early: Flag = "", retrac
     """Lets it go; `early` before its time, `retracted` also when it was retracted."""
     site: Site = request.app.state.site
     found = read_article(request, name)
+    effects = effects_on(site, found.id, "release")
     standings = release_articles(
         site.database,
         [found.id],
@@ -60,11 +62,12 @@ def release(request: Request, user: Editor, name: Name, early: Flag = "", retrac
     standing = standings[found.id]
     if not standing.published:
         sentence = f"Nobody holds it any more; it waits until {standing.not_before:%Y-%m-%d %H:%M} UTC."
-    elif standing.number:
+        return _back(request, user, found, sentence)
+    if standing.number:
         sentence = f"It is published, as number {standing.number}."
     else:
         sentence = "It is published, as backlog: in feeds, and in no newsletter until somebody includes it."
-    return _back(request, user, found, sentence)
+    return _done(request, user, name, effects, sentence)
 
 
 @router.post("/console/articles/{name}/include")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from syndicate.core.article import Article, Content, Status
+from syndicate.core.effect import Action, Effects, sentences
 from syndicate.core.identity import PREFIX, page_url
 from syndicate.core.line_difference import Line, changed, compare
 from syndicate.errors import NotFound, SyndicateError
@@ -119,9 +120,8 @@ def article(request: Request, user: Editor, name: Name) -> Response:
         problems=[each.problem for each in places if each.problem and not each.gone],
         other_versions=[(each, _differences(found.content, each.carried)) for each in places if each.carried],
         history=_history(history),
-        held_effects=article_effects(site.database, found.id, "retract", feeds=site.feeds)
-        if found.status == "released"
-        else None,
+        if_held=_would_do(site, found.id, "hold") if found.status in ("released", "waiting") else [],
+        if_released=_would_do(site, found.id, "release") if found.status != "released" else [],
         page_url=page_url(found.id, site.publication.web_url) if found.own_page and found.published_at else "",
     )
 
@@ -133,6 +133,15 @@ def published(request: Request, user: Editor, name: Name) -> Response:
     found = read_article(request, name)
     html = render_article(site.templates, site.publication, found, []).decode()
     return untrusted_html(html)
+
+
+def effects_on(site: Site, article_id: str, action: Action) -> Effects:
+    """What that would do, place by place."""
+    return article_effects(site.database, article_id, action, feeds=site.feeds, newsletters=site.newsletters)
+
+
+def _would_do(site: Site, article_id: str, action: Action) -> list[str]:
+    return sentences(effects_on(site, article_id, action), done=False)
 
 
 def read_article(request: Request, name: str) -> Article:
