@@ -19,6 +19,7 @@ from syndicate.cli.issue_lines import (
     say_sealed,
     say_state,
 )
+from syndicate.cli.issue_reasons import read_reasons, reason_rows, refused, say_reasons
 from syndicate.errors import Refused, UsageError
 
 
@@ -75,6 +76,7 @@ def show(frame: Frame, issue: int) -> None:
         composed = composed_articles(connection, issue)
         variants = get_variants(connection, issue, found.revision)
         changes = changes_since_approval(connection, found)
+    reasons = read_reasons(frame, issue)
     subject = variants[""].subject if "" in variants else found.subject
     value = {
         **issue_row(found),
@@ -90,6 +92,7 @@ def show(frame: Frame, issue: int) -> None:
         "changed_since_approval": [change_row(each) for each in changes] if changes is not None else None,
         "variants": len(variants),
         "books": read_books(frame, issue),
+        "not_accepted": reason_rows(reasons),
     }
     if frame.as_json:
         frame.emit(value)
@@ -108,6 +111,7 @@ def show(frame: Frame, issue: int) -> None:
         frame.say(f"  would go to {counted(found.expected or 0, 'reader')}")
     else:
         say_books(frame, value["books"])
+        say_reasons(frame, issue, reasons)
     if found.forgotten_at is not None:
         frame.say(f"  who they were is no longer kept, since {found.forgotten_at:%Y-%m-%d}")
     if changes is not None:
@@ -419,11 +423,15 @@ def resolve(frame: Frame, issue: int, how: str | None) -> None:
 @click.argument("issue", type=int)
 @site_command
 def books(frame: Frame, issue: int) -> None:
-    """Show the balance of an issue.
+    """Show the balance of an issue, and why what was not accepted was not.
 
     planned = accepted + refused + suppressed + withdrawn + uncertain + waiting
     """
-    balance = read_books(frame, issue)
-    frame.emit(balance)
+    balance, reasons = read_books(frame, issue), read_reasons(frame, issue)
+    frame.emit({**balance, "not_accepted": reason_rows(reasons)})
     if not frame.as_json:
         say_books(frame, balance)
+        say_reasons(frame, issue, reasons)
+
+
+issues.add_command(refused)

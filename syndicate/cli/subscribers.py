@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from syndicate.cli.frame import Frame, counted, site_command
+from syndicate.cli.private_file import written
 from syndicate.cli.suppressions import import_list
 from syndicate.core.subscriber import WANTED
 from syndicate.core.vendor_suppressions import VENDORS
@@ -196,7 +193,7 @@ def export(frame: Frame, file: Path | None) -> None:
     if file is None and frame.as_json:
         raise UsageError("--json tells how many rows were written.", cure="Name a FILE for the rows.")
     rows = export_subscribers(frame.site.database, frame.site.newsletters)
-    with _written(file) as stream:
+    with written(file) as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         count = 0
@@ -279,24 +276,6 @@ def explain(frame: Frame, email: str, issue: int | None, article: str | None) ->
     if not frame.as_json:
         for line in found.lines:
             frame.say(line)
-
-
-@contextmanager
-def _written(file: Path | None) -> Iterator[IO[str]]:
-    """Where rows go: standard output, or a file for its owner's eyes that is there only when it is whole."""
-    if file is None:
-        yield sys.stdout
-        return
-    part = file.with_name(f"{file.name}.part")
-    try:
-        private = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(private, "w", encoding="utf-8", newline="") as stream:
-            yield stream
-        part.replace(file)
-    except OSError as error:
-        raise BadInput(f"{file} cannot be written: {error.strerror}.") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _tell(frame: Frame, file: Path, report: Report) -> None:

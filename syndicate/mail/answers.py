@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from syndicate.core.message import Answer
+from syndicate.core.reason import words_in
 from syndicate.http import Failure, Reply
 
 LONGEST_WAIT = 86_400.0
@@ -72,8 +73,9 @@ def of_results(
 
 
 def excerpt(reply: Reply) -> str:
-    """`status: the first words of the body`, printable and short, to be shown to an operator."""
-    words = printable(reply.body[:600].decode("utf-8", "replace"))
+    """`status: what it says in words`, printable and short, to be shown to people; the beginning of the body where no
+    words are found in it."""
+    words = printable(words_in(json_of(reply)) or reply.body[:600].decode("utf-8", "replace"))
     return f"{reply.status}: {words}" if words else f"{reply.status}"
 
 

@@ -624,6 +624,7 @@ recipient_outcomes = sa.Table(
     _text("why"),
     Column("at", Moment, nullable=False),
     Index("ix_recipient_outcomes_batch_id", "batch_id"),
+    Index("ix_recipient_outcomes_issue_id_outcome_ordinal", "issue_id", "outcome", "ordinal"),
     comment="Recipients whose outcome differs from their batch's.",
 )
 

@@ -54,7 +54,7 @@ def test_what_a_killed_process_was_sending_is_uncertain_at_once(site: SiteFolder
     )
     books = site.json("issues", "books", "1")
     assert (books["uncertain"], books["waiting"], books["balanced"]) == (3, 0, True)
-    assert site.json("issues", "show", "1")["books"] == books
+    assert site.json("issues", "show", "1")["books"].items() <= books.items()
 
 
 def test_cancelling_what_nobody_is_sending_is_over_at_once(site: SiteFolder) -> None:

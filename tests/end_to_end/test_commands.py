@@ -27,7 +27,7 @@ VERBS = (
     *("init", "demo", "run", "check", "collect", "publish", "send"),
     *(f"articles {verb}" for verb in ("list", "show", "hold", "release", "include", "restore")),
     *(f"issues {verb}" for verb in ("list", "show", "draft", "preview", "test", "approve", "send")),
-    *(f"issues {verb}" for verb in ("pause", "resume", "cancel", "resolve", "books")),
+    *(f"issues {verb}" for verb in ("pause", "resume", "cancel", "resolve", "books", "refused")),
     *(f"subscribers {verb}" for verb in ("list", "show", "add", "import", "suppress", "erase", "explain")),
     *(f"{noun} {verb}" for noun in ("sources", "feeds", "newsletters") for verb in ("list", "show")),
     *("push", "sources release", "token create", "token list", "token revoke"),
@@ -40,7 +40,9 @@ VERBS = (
 GROUPS = ("articles", "issues", "subscribers", "sources", "feeds", "newsletters", "token", "users", "db")
 LATER = ("doctor",)
 """Verbs of the design that do not exist yet."""
-BOOKS = ["planned", "accepted", "refused", "suppressed", "withdrawn", "uncertain", "waiting", "balanced"]
+BOOKS = [
+    *("planned", "accepted", "refused", "suppressed", "withdrawn", "uncertain", "waiting", "balanced", "not_accepted"),
+]
 URN = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

@@ -102,7 +102,7 @@ def test_a_request_still_in_work_under_the_key_is_uncertain_and_told_to_wait(ser
     assert hasty.post(body, key="k", count=1).verdict == "uncertain"
     answer = hasty.post(body, key="k", count=1)
     assert answer.verdict == "uncertain"
-    assert "concurrent_idempotent_requests" in answer.why
+    assert "still in progress" in answer.why
     assert answer.retry_after_seconds is not None
     assert answer.retry_after_seconds > 0
 

@@ -41,6 +41,7 @@ from syndicate.storage import (
     standings,
     starts,
     tables,
+    unsettled,
     windows,
 )
 from syndicate.storage.audit import record
@@ -70,6 +71,8 @@ ACTIONS: dict[str, Callable[[Connection], object]] = {
     "the next batches": lambda c: ledger.claimable(c, 1, NOW, start=0, limit=8),
     "the next batches from a place on": lambda c: ledger.claimable(c, 1, NOW, start=500, limit=8),
     "what is uncertain": lambda c: ledger.due_uncertain(c, 1, NOW, 8),
+    "why what of an issue is not accepted": lambda c: unsettled.reasons(c, 1),
+    "who was refused": lambda c: list(unsettled.refused_readers(c, 1)),
     "whether an issue is open": lambda c: ledger.is_open(c, 1, unresolved=True),
     "who owns batches": lambda c: ledger.owners(c, 1),
     "what became due": lambda c: standings.publish_due(c, [], NOW),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -23,6 +24,7 @@ from syndicate.storage.approvals import changes_since_approval
 from syndicate.storage.compositions import composed_articles
 from syndicate.storage.issues import get_issue, get_subjects, list_issues
 from syndicate.storage.transactional import test_mails
+from syndicate.storage.unsettled import reasons, refused_readers
 from syndicate.storage.users import find_user
 from syndicate.web.console.looks import SHOWN, issue_look, standing, words_for
 from syndicate.web.console.slots_ahead import Missed, all_missed, by_itself
@@ -35,6 +37,8 @@ router = APIRouter()
 STATES: tuple[State, ...] = get_args(State)
 MOVING: frozenset[State] = frozenset({"freezing", "sending", "cancelling"})
 PAGE = 60
+MOST_REFUSED = 100
+"""Refused readers that a page lists; a command writes all of them."""
 
 Seen = Literal["phone", "desktop", "text"]
 InScheme = Annotated[Scheme, Query()]
@@ -106,6 +110,8 @@ def show_desk(
         known = find_user(connection, user.name)
         missed = _missed(connection, site, issue, now)
         goes = by_itself(connection, issue, now)
+        why_not = reasons(connection, number) if stands.has_books else []
+        refused = list(islice(refused_readers(connection, number), MOST_REFUSED)) if stands.books.refused else []
     shown = _preview(site, issue, now)
     before = issue.state in BEFORE_FREEZING
     return page(
@@ -122,6 +128,8 @@ def show_desk(
         skipped=_shown(composed, "skipped"),
         changes=changes,
         stands=stands,
+        why_not=why_not,
+        refused=refused,
         look=look,
         preview=shown,
         findings=shown.findings if shown else (),

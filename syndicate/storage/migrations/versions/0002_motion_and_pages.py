@@ -268,6 +268,11 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("reach", json_column(), nullable=True))
         batch_op.add_column(sa.Column("standing_seen", json_column(), nullable=True))
 
+    with op.batch_alter_table("recipient_outcomes", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_recipient_outcomes_issue_id_outcome_ordinal", ["issue_id", "outcome", "ordinal"], unique=False
+        )
+
     with op.batch_alter_table("slots", schema=None) as batch_op:
         batch_op.add_column(sa.Column("settled_at", Moment(), nullable=True))
         batch_op.create_index("ix_slots_issue_id", ["issue_id"], unique=False)
