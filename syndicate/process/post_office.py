@@ -85,6 +85,7 @@ class Letters:
                 worker,
                 clock=lambda: datetime.now(UTC),
                 lease=lease_of(site.mail.deadline_seconds),
+                limits=site.mail.limits,
                 stopping=self._loops.stop.is_set,
             )
             counts = {

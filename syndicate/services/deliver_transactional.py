@@ -12,8 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy.engine import Connection
+
 from syndicate.core import headers
 from syndicate.core.address import address_hash, normalise
+from syndicate.core.allowance import Charge, Limits, domain_counts, in_force, of_domains, spend
 from syndicate.core.batch import MOST_ATTEMPTS, Step, Unresolved, after_answer, after_lookup, may_replay, way_on
 from syndicate.core.lease import Lease
 from syndicate.core.message import Answer, Message
@@ -22,6 +25,7 @@ from syndicate.core.reader_steps import is_closed
 from syndicate.core.retry import wait_seconds
 from syndicate.errors import BadInput
 from syndicate.mail.base import MailAPI
+from syndicate.storage import rate_limits
 from syndicate.storage.database import Database, database_now
 from syndicate.storage.instance import address_key, instance_id
 from syndicate.storage.people import suppressed_reasons
@@ -56,6 +60,7 @@ def deliver_transactional(
     *,
     clock: Callable[[], datetime],
     lease: Lease | None = None,
+    limits: Limits | None = None,
     limit: int = 50,
     stopping: Callable[[], bool] = lambda: False,
     rng: random.Random | None = None,
@@ -63,8 +68,10 @@ def deliver_transactional(
     """Posts up to `limit` mails that are due, one after the other; call it again for the rest. Leases and pauses are
     counted in the database's own time; by `clock`, this machine's, a worker finds out that it has slept between a claim
     and its post. A mail to an address that is suppressed, for another reason than that its reader left everything, is
-    refused and never posted."""
+    refused and never posted. What the account may be sent by `limits` is counted for them too, but they never wait for
+    it: a digest waits longer."""
     run = _Run(database, mail_api, sender, publication, worker, clock, lease or Lease(), rng or random.Random())
+    run.limits = limits or Limits()
     run.recover()
     with database.read() as connection:
         due = due_mails(connection, max(clock(), database_now(connection)), limit) if may_post_mails(connection) else []
@@ -89,6 +96,7 @@ class _Run:
     ) -> None:
         self.database, self.api, self.worker, self.rng = database, mail_api, worker, rng
         self.clock, self.lease = clock, lease
+        self.limits = Limits()
         self.sender, self.publication = sender, publication
         self.done = Delivered()
         self.host = headers.mail_host(publication.web_url)
@@ -161,6 +169,7 @@ class _Run:
                 now=now,
             ):
                 return
+            self.charge(connection, mail, now)
         if self.lease.may_begin(self.clock() - started):
             answer = self.api.post(body, key=self.key(mail, generation), count=1)
         else:
@@ -186,6 +195,18 @@ class _Run:
             if step.state == "planned":
                 step = Step("retry", step.why, retry_at=now + timedelta(minutes=1))
         self.settle(mail, "sending", step, attempts, still)
+
+    def charge(self, connection: Connection, mail: QueuedMail, now: datetime) -> None:
+        """Counts it, whether or not enough is left. First what the account may be sent, then its domain, as a digest
+        does: so neither waits for the other for ever."""
+        account = f"{self.api.sheet.api}:{self.api.account}"
+        charge = Charge(1, domain_counts([mail.to_email], self.limits.domains))
+        for limits in (
+            in_force(self.limits, account, now, self.publication.timezone),
+            of_domains(self.limits, account),
+        ):
+            held = rate_limits.hold(connection, [limit.key for limit in limits if charge.of(limit)])
+            rate_limits.put(connection, spend(limits, held, [charge], now))
 
     def may_be_posting(self, mail: QueuedMail) -> tuple[str, ...]:
         """The workers that it was taken from and that live: any of them may wake up in the middle of its request."""
