@@ -354,6 +354,7 @@ def _settings(table: SettingsTable, directory: Path) -> Settings:
             mail.stream,
             mail.region,
             mail.domain,
+            mail.activity,
             sandbox_seconds=mail.sandbox_seconds,
             limits=_limits(mail.limits),
         ),
@@ -429,6 +430,7 @@ def _standby(table: StandbyTable, deadline_seconds: float) -> MailAccount:
         stream=table.stream,
         region=table.region,
         domain=table.domain,
+        activity=table.activity,
     )
 
 

@@ -279,6 +279,7 @@ class MailTable(Table):
     stream: Line = Field("", description="the name of a message stream at Postmark")
     region: Line = Field("", description='where the account is: a region of Amazon such as "eu-west-1", else "eu"')
     domain: Line = Field("", description="the sending domain at Mailgun, if not that of `from`")
+    activity: bool = Field(False, description="true or false: whether SendGrid's Email Activity may be asked")
     deadline_seconds: float = Field(30.0, ge=1, le=300, description="1 to 300 seconds for one request")
     sandbox_seconds: float = Field(0.0, ge=0, le=10, description="0 to 10 seconds until the sandbox answers")
     concurrency: int = Field(4, ge=1, le=64, description="1 to 64 requests under way at once for an issue")
@@ -303,6 +304,7 @@ class StandbyTable(Table):
     stream: Line = Field("", description="the name of a message stream at Postmark")
     region: Line = Field("", description='where the account is: a region of Amazon such as "eu-west-1", else "eu"')
     domain: Line = Field("", description="the sending domain at Mailgun, if not that of `from`")
+    activity: bool = Field(False, description="true or false: whether SendGrid's Email Activity may be asked")
     after: Annotated[int, BeforeValidator(_every)] = Field(120, description='a time from "10s" to "7d" such as "2m"')
     lasts: Annotated[int, BeforeValidator(_every)] = Field(3600, description='a time from "10s" to "7d" such as "1h"')
 

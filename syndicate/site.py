@@ -199,6 +199,7 @@ class Site:
             stream=mail.stream,
             region=mail.region,
             domain=mail.domain or self.sender.from_email.rpartition("@")[2],
+            activity=mail.activity,
         )
 
     @property

@@ -99,6 +99,20 @@ def test_a_mail_api_that_is_not_on_this_machine_is_behind_a_gate(tmp_path: Path)
     assert rehearsal.mail_api().url.startswith("http://127.0.0.1:9/")
 
 
+@pytest.mark.parametrize("said", ["", "activity = true\n"])
+def test_the_record_that_must_be_paid_for_is_asked_by_who_says_so(tmp_path: Path, said: str) -> None:
+    changed = ('api = "sandbox" ', f'{said}api = "sendgrid" ')
+    made = site(tmp_path, changed, environ={"SYNDICATE_MAIL__API_KEY": "hush"})
+    assert made.mail_api().sheet.lookup is bool(said)
+    standby = f'\n[standby]\n{said}api = "sendgrid"\n'
+    settings = tmp_path / "syndicate.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + standby, encoding="utf-8")
+    keys = {"SYNDICATE_MAIL__API_KEY": "hush", "SYNDICATE_STANDBY__API_KEY": "hush2"}
+    standing_by = open_site(tmp_path, keys).standby_api()
+    assert standing_by is not None
+    assert standing_by.sheet.lookup is bool(said)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8025", "http://[::1]:1", "http://localhost/", "https://127.9.9.9"])
 def test_addresses_of_this_machine(url: str) -> None:
     assert is_loopback(url)

@@ -30,6 +30,8 @@ class MailAccount:
     """The vendor's name for where the account is, "" for its first one."""
     domain: str = ""
     """The domain that the vendor sends for, "" for that of the sender's address."""
+    activity: bool = False
+    """Whether the vendor's record may be asked, where it is one that must be paid for."""
     limits: Limits = field(default_factory=Limits)
     """How much it may be sent."""
     sandbox_seconds: float = 0.0

@@ -23,6 +23,8 @@ class Connection:
     """The vendor's name for where the account is, "" for its first one."""
     domain: str = ""
     """The domain that the vendor sends for, where requests name it."""
+    activity: bool = False
+    """Whether the vendor's record may be asked, where it is one that must be paid for."""
 
 
 class MailAPI(Protocol):

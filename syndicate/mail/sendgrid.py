@@ -1,5 +1,5 @@
-"""Twilio SendGrid: one letter to up to 1,000 people, whose own values it puts in; no request keys, and no record that
-could be asked (Email Activity is an add-on that is paid for, and is looked at by people).
+"""Twilio SendGrid: one letter to up to 1,000 people, whose own values it puts in; no request keys, and a record only
+for who pays for it.
 
 Checked against twilio/sendgrid-oai@dbe0e0d spec/json/tsg_mail_v3.json and the vendor's pages on substitution tags,
 personalizations, errors and rate limits, November 2026.
@@ -8,6 +8,7 @@ personalizations, errors and rate limits, November 2026.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 from itertools import count
@@ -20,6 +21,7 @@ from syndicate.http import Client, Failure, Reply
 from syndicate.mail import answers, encoding
 from syndicate.mail.base import Connection
 from syndicate.mail.endpoint import api_key, base_url, fingerprint
+from syndicate.mail.sendgrid_activity import KEPT_SECONDS, LAG_SECONDS, EmailActivity
 
 SHEET = CapabilitySheet(
     api="sendgrid",
@@ -32,6 +34,7 @@ SHEET = CapabilitySheet(
     surely_not="401, 403, 404, 405, 413 and 429; 400 with `errors`. Source: the answers of the operation in the "
     "specification (202 is what says that it is accepted), and the vendor's page on errors.",
 )
+_WITH_ACTIVITY = replace(SHEET, lookup=True, lookup_lag_seconds=LAG_SECONDS, lookup_kept_seconds=KEPT_SECONDS)
 _PATH = "/v3/mail/send"
 _BASES = {"": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
 _OFF = {"enable": False}
@@ -46,13 +49,13 @@ _CREDITS = "SendGrid's plan has no mails left: look at the account there"
 
 class SendGrid:
     """Up to 1,000 recipients of one letter a request. `api_key` is the `SG.…`; `region` is "eu" for an account there.
+    With `activity` its record is asked, of which the key must be allowed to read.
 
     A substitution tag may be any words; it is put in wherever those stand, up to four times over. So tags are words
     that stand neither in the letter nor in any name."""
 
-    sheet = SHEET
-
     def __init__(self, connection: Connection) -> None:
+        self.sheet = _WITH_ACTIVITY if connection.activity else SHEET
         self._key = api_key(connection, "SendGrid")
         if connection.region not in _BASES:
             raise MailAPIError(
@@ -67,6 +70,7 @@ class SendGrid:
             "Accept": "application/json",
         }
         self._client = Client(deadline_seconds=connection.deadline_seconds)
+        self._activity = EmailActivity(base, self._headers, connection.deadline_seconds)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         copies = encoding.one_letter(messages, SHEET)
@@ -99,8 +103,7 @@ class SendGrid:
         return answers.without(self._key, answer)
 
     def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
-        """None: its record is an add-on."""
-        return None
+        return self._activity.find(message_ids) if self.sheet.lookup else None
 
 
 def _tags(copies: Copies) -> dict[str, str]:

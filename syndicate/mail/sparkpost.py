@@ -1,9 +1,10 @@
-"""SparkPost: one letter to up to 2,000 people, whose own values it puts in, under an idempotency key.
+"""SparkPost: one letter to up to 2,000 people, whose own values it puts in, under an idempotency key, and a record that
+is searched by campaign.
 
-Checked against the vendor's developer pages (SparkPost/developers.sparkpost.com: transmissions, template language; its
-change #590 of August 2026 on idempotent requests) and its table of extended error codes, November 2026; it publishes no
-specification for machines. That its own List-Unsubscribe replaces ours in all but transactional mails: its support
-pages.
+Checked against the vendor's developer pages (SparkPost/developers.sparkpost.com: transmissions, events, template
+language; its change #590 of August 2026 on idempotent requests) and its table of extended error codes, November 2026;
+it publishes no specification for machines. That its own List-Unsubscribe replaces ours in all but transactional mails:
+its support pages.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 from syndicate.core.copies import Addressee, Copies, Field, Letter
 from syndicate.core.message import LABEL, Answer, CapabilitySheet, Message, label
@@ -32,10 +34,21 @@ SHEET = CapabilitySheet(
     recipients_per_request=2_000,
     bytes_per_request=50_000_000,
     idempotency_seconds=_KEPT_SECONDS,
+    lookup=True,
+    # The vendor publishes no figure, but that a search ends a minute ago. "Data in the Events API is retained for 10
+    # days."
+    lookup_lag_seconds=3_600.0,
+    lookup_kept_seconds=9 * 86_400.0,
     substitution="{{{name}}}",
     surely_not="401, 403, 404, 405, 413, 420 and 429; 400 and 422 with a `code` of the sender or of what is invalid. "
     "Source: the vendor's table of extended error codes, and its page on transmissions (\"no messages are sent\").",
 )
+_SHOWN_DAYS = 10
+_MOST_SHOWN = 10_000
+_LARGEST_RECORD = 20_000_000
+_TAKEN = "injection,policy_rejection,generation_rejection,generation_failure"
+"""Events of which each recipient of a transmission that was taken has one, whatever becomes of the mail."""
+
 _LARGEST_CONTENT = 20_000_000
 _BASES = {"": "https://api.sparkpost.com", "us": "https://api.sparkpost.com", "eu": "https://api.eu.sparkpost.com"}
 
@@ -72,7 +85,8 @@ large, a template or header that cannot be read, no valid recipient."""
 class SparkPost:
     """Up to 2,000 recipients of one letter a request; the key of a request is kept for 24 hours, and the same answer
     given to the same request. `region` is "eu" for an account there. All mails of a request have one id, which is the
-    request's; ours go along as labels in their metadata. It writes the Message-ID itself."""
+    request's; ours go along as labels in their metadata, the request's key as its campaign. It writes the Message-ID
+    itself. A key that may search events lets its record be asked."""
 
     sheet = SHEET
 
@@ -85,12 +99,14 @@ class SparkPost:
         base = base_url(connection.url, _BASES[connection.region])
         self.account = fingerprint("sparkpost", base, self._key)
         self.url = f"{base}/api/v1/transmissions"
+        self._events_url = f"{base}/api/v1/events/message"
         self._headers = {
             "Authorization": self._key,
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
         self._client = Client(deadline_seconds=connection.deadline_seconds)
+        self._record = Client(deadline_seconds=connection.deadline_seconds, max_answer_bytes=_LARGEST_RECORD)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         copies = encoding.one_letter(messages, SHEET)
@@ -104,13 +120,51 @@ class SparkPost:
         return encoding.json_bytes(request, SHEET)
 
     def post(self, body: bytes, *, key: str, count: int) -> Answer:
-        reply = self._client.post(self.url, body, {**self._headers, "Idempotency-Key": label(key)})
+        whole = encoding.with_first(body, {"campaign_id": label(key)})
+        reply = self._client.post(self.url, whole, {**self._headers, "Idempotency-Key": label(key)})
         answer = answers.of_failure(reply) if isinstance(reply, Failure) else _read(reply, body, count)
         return answers.without(self._key, answer)
 
     def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
-        """None: its events are searched by an id that only the lost answer told."""
-        return None
+        """That there is none proves something only where the record tells campaigns and is searched by them: the last
+        event of ours must be found by its own."""
+        if not message_ids:
+            return frozenset()
+        found = self._events(label(key))
+        if found:
+            known = {_label_of(event) for event in found}
+            return frozenset(message_id for message_id in message_ids if label(message_id) in known) or None
+        last = self._events() if found is not None else None
+        campaign = next((_campaign_of(event) for event in last or () if _label_of(event) and _campaign_of(event)), "")
+        return frozenset() if campaign and self._events(campaign) else None
+
+    def _events(self, campaign: str = "") -> list[Mapping[str, Any]] | None:
+        """The newest events of taking a mail, or all those of a campaign; None when the record does not answer, not
+        with all of them, or not to what it was asked."""
+        since = datetime.now(UTC) - timedelta(days=_SHOWN_DAYS)
+        asked = {"events": _TAKEN, "from": f"{since:%Y-%m-%dT%H:%M}", "per_page": _MOST_SHOWN if campaign else 100}
+        query = urlencode({**asked, "campaigns": campaign} if campaign else asked)
+        reply = self._record.get(f"{self._events_url}?{query}", self._headers)
+        if isinstance(reply, Failure) or reply.status != 200:
+            return None
+        answer = answers.json_of(reply)
+        events = answer.get("results") if isinstance(answer, Mapping) else None
+        if not isinstance(events, list) or not all(isinstance(one, Mapping) for one in events):
+            return None
+        if campaign and (answer.get("total_count") != len(events) or any(_campaign_of(e) != campaign for e in events)):
+            return None
+        return events
+
+
+def _campaign_of(event: Mapping[str, Any]) -> str:
+    """The label of a request of ours; "" for another's campaign, or none."""
+    campaign = str(event.get("campaign_id", ""))
+    return campaign if re.fullmatch("[0-9a-f]{32}", campaign) else ""
+
+
+def _label_of(event: Mapping[str, Any]) -> str:
+    metadata = event.get("rcpt_meta")
+    return str(metadata.get(LABEL, "")) if isinstance(metadata, Mapping) else ""
 
 
 @lru_cache(maxsize=16)

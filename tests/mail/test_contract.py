@@ -65,7 +65,7 @@ def at(name: str, url: str) -> str:
 
 
 def connection(url: str, api_key: str = SECRET, seconds: float = 30.0) -> Connection:
-    return Connection(url, api_key, seconds, domain="post.example")
+    return Connection(url, api_key, seconds, domain="post.example", activity=True)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -17,10 +18,10 @@ from syndicate.core.message import LABEL, label
 from syndicate.errors import BadInput, MailAPIError
 from syndicate.mail import open_mail_api
 from syndicate.mail.base import Connection, MailAPI
-from tests.mail.answering import told
+from tests.mail.answering import showing, told
 from tests.mail.samples import message, specification
 from tests.mail.test_contract import HOSTILE, letter
-from tests.mail_api_server import DIALECTS, MailApiServer, read_journal
+from tests.mail_api_server import DIALECTS, MailApiServer, Plan, read_journal
 
 
 @pytest.fixture
@@ -127,6 +128,87 @@ def test_the_region_is_part_of_the_address_and_of_the_account() -> None:
 def test_it_has_neither_keys_nor_a_record(api: MailAPI) -> None:
     assert (api.sheet.lookup, api.sheet.idempotency_seconds) == (False, None)
     assert api.lookup(["<1@example.org>"], key="k") is None
+
+
+@pytest.fixture
+def asked(server: MailApiServer) -> MailAPI:
+    """With Email Activity."""
+    return open_mail_api("sendgrid", Connection(server.url, "right", 5.0, activity=True))
+
+
+@pytest.mark.parametrize("kind", ["drop_after_accept", "gateway_timeout", "short"])
+def test_what_was_taken_without_an_answer_is_found_in_the_record(
+    asked: MailAPI, server: MailApiServer, kind: str
+) -> None:
+    server.plan = Plan.parse([f"1:{kind}"])
+    assert asked.sheet.lookup
+    assert asked.post(asked.build(crowd(1_000)), key="", count=1_000).verdict == "uncertain"
+    ids = crowd(1_000).message_ids()
+    assert asked.lookup(ids) == frozenset(ids)
+
+
+def test_what_was_not_taken_is_not_in_the_record(asked: MailAPI, server: MailApiServer) -> None:
+    server.plan = Plan.parse(["1:drop_after_body"])
+    assert asked.post(asked.build(crowd(3)), key="", count=3).verdict == "uncertain"
+    ids = crowd(3).message_ids()
+    assert asked.post(asked.build([message()]), key="", count=1).verdict == "accepted"
+    assert asked.lookup(ids) == frozenset()
+    assert asked.lookup([]) == frozenset()
+    assert asked.lookup(ids) is None, "it was asked six times in a minute"
+
+
+def test_a_record_that_shows_nothing_of_ours_or_was_not_paid_for_proves_nothing(
+    asked: MailAPI, server: MailApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked.lookup(["<1@x.example>"]) is None
+    asked.post(asked.build([message()]), key="", count=1)
+    monkeypatch.setattr(DIALECTS["sendgrid"], "has_activity", False)
+    assert asked.lookup([message().message_id]) is None
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 429])
+def test_it_is_asked_six_times_a_minute_and_no_more(status: int) -> None:
+    paths: list[str] = []
+
+    def record(path: str) -> tuple[int, Any]:
+        paths.append(path)
+        return status, {"messages": []}
+
+    with showing(record) as url:
+        asked = open_mail_api("sendgrid", Connection(url, "right", 5.0, activity=True))
+        assert {asked.lookup(["<1@x.example>"]) for _ in range(20)} == {None}
+    assert len(paths) == 6
+
+
+def shown(url: str, *ids: str) -> frozenset[str] | None:
+    return open_mail_api("sendgrid", Connection(url, "right", 5.0, activity=True)).lookup(ids)
+
+
+@pytest.mark.parametrize("told_as", ["object", "json", "other", "none"])
+def test_a_mail_is_believed_to_be_ours_by_what_was_given_along(told_as: str) -> None:
+    """A record that passes over what it was asked for answers with any mail."""
+    own = {LABEL: label("<1@x.example>"), "more": "x"}
+    args = {"object": own, "json": json.dumps(own), "other": {LABEL: "0" * 32}, "none": None}[told_as]
+
+    def record(path: str) -> tuple[int, Any]:
+        return 200, {"messages": [{"msg_id": "a.b"}]} if "query=" in path else {"msg_id": "a.b", "unique_args": args}
+
+    with showing(record) as url:
+        found = shown(url, "<1@x.example>", "<2@x.example>")
+    assert found == (frozenset(["<1@x.example>", "<2@x.example>"]) if told_as in ("object", "json") else None)
+
+
+@pytest.mark.parametrize(("last", "found"), [(False, True), (True, False), (True, True)])
+def test_none_is_believed_of_a_record_that_finds_another_mail_of_ours(last: bool, found: bool) -> None:
+    def record(path: str) -> tuple[int, Any]:
+        query = parse_qs(urlsplit(path).query).get("query", [""])[0]
+        if not query:
+            return 200, {"msg_id": "a.b", "unique_args": {LABEL: "1" * 32}}
+        there = last if "NOT NULL" in query else found and "1" * 32 in query
+        return 200, {"messages": [{"msg_id": "a.b"}] if there else []}
+
+    with showing(record) as url:
+        assert shown(url, "<1@x.example>", "<2@x.example>") == (frozenset() if last and found else None)
 
 
 def test_one_id_stands_for_the_whole_request(api: MailAPI, server: MailApiServer) -> None:

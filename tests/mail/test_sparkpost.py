@@ -8,6 +8,7 @@ from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
@@ -21,12 +22,13 @@ from syndicate.mail import open_mail_api
 from syndicate.mail.base import Connection, MailAPI
 from syndicate.mail.events import open_webhook
 from syndicate.mail.events.base import Arrival
-from tests.mail.answering import told
+from tests.mail.answering import showing, told
 from tests.mail.events.signing import SHARED, shared
 from tests.mail.events.test_contract import NOW
 from tests.mail.samples import message, specification
 from tests.mail.test_contract import letter
 from tests.mail_api_server import DIALECTS, MailApiServer, Plan, read_journal
+from tests.process.waiting import until
 
 
 @pytest.fixture
@@ -103,6 +105,67 @@ def test_what_it_cannot_express_is_refused(api: MailAPI, changes: dict[str, Any]
 def test_two_letters_do_not_go_in_one_request(api: MailAPI) -> None:
     with pytest.raises(BadInput, match="one letter"):
         api.build([message(1), message(2)])
+
+
+@pytest.mark.parametrize("kind", ["drop_after_accept", "drop_in_answer", "gateway_timeout", "garbage", "short"])
+def test_what_was_taken_without_an_answer_is_found_in_the_record(
+    api: MailAPI, server: MailApiServer, kind: str
+) -> None:
+    server.plan = Plan.parse([f"1:{kind}"])
+    assert api.post(api.build(crowd(2_000)), key="one", count=2_000).verdict == "uncertain"
+    assert json.loads(server.seen[0].body)["campaign_id"] == label("one")
+    ids = crowd(2_000).message_ids()
+    until(lambda: api.lookup(ids, key="one") == frozenset(ids))
+    assert api.lookup(["<other@x.example>"], key="one") is None
+
+
+@pytest.mark.parametrize("kind", ["drop_mid_body", "drop_after_body", "server_error", "html"])
+def test_what_was_not_taken_is_not_in_the_record(api: MailAPI, server: MailApiServer, kind: str) -> None:
+    server.plan = Plan.parse([f"1:{kind}"])
+    assert api.post(api.build(crowd(3)), key="one", count=3).verdict == "uncertain"
+    ids = crowd(3).message_ids()
+    assert api.lookup(ids, key="one") is None, "nothing has shown that the record works"
+    # The same people again, in a request of its own.
+    assert api.post(api.build(crowd(3)), key="two", count=3).verdict == "accepted"
+    until(lambda: api.lookup(ids, key="two") == frozenset(ids))
+    assert api.lookup(ids, key="one") == frozenset()
+
+
+OURS: dict[str, Any] = {"campaign_id": "1" * 32, "rcpt_meta": {LABEL: "2" * 32}}
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "last", "found"),
+    [
+        ([], [], []),
+        ([], [{**OURS, "rcpt_meta": {}}], [OURS]),
+        ([], [{**OURS, "campaign_id": "spring"}], [OURS]),
+        ([], [OURS], []),
+        ([], [OURS], [{**OURS, "campaign_id": "3" * 32}]),
+        ([], [OURS], None),
+        ([], None, [OURS]),
+        ([OURS], [OURS], [OURS]),
+        (None, [OURS], [OURS]),
+    ],
+)
+def test_a_record_that_does_not_show_what_it_has_proves_nothing(asked_for: Any, last: Any, found: Any) -> None:
+    """What it answers to the campaign asked for, to a search for the last events, and to one for their campaign."""
+
+    def record(path: str) -> tuple[int, Any]:
+        campaign = parse_qs(urlsplit(path).query).get("campaigns", [""])[0]
+        events = {"": last, "1" * 32: found}.get(campaign, asked_for)
+        return (403, {}) if events is None else (200, {"results": events, "total_count": len(events)})
+
+    with showing(record) as url:
+        assert open_mail_api("sparkpost", Connection(url, "right", 5.0)).lookup(["<1@x.example>"], key="k") is None
+
+
+def test_a_part_of_the_record_is_not_all_of_it() -> None:
+    event = {"campaign_id": label("k"), "rcpt_meta": {LABEL: label("<1@x.example>")}}
+    for count, found in ((1, frozenset(["<1@x.example>"])), (2, None)):
+        with showing(lambda _, count=count: (200, {"results": [event], "total_count": count})) as url:  # type: ignore[misc]
+            api = open_mail_api("sparkpost", Connection(url, "right", 5.0))
+            assert api.lookup(["<1@x.example>", "<2@x.example>"], key="k") == found
 
 
 def test_the_region_is_part_of_the_address_and_of_the_account() -> None:

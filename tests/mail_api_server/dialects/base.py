@@ -36,7 +36,7 @@ class Taken:
     headers: Mapping[str, str] = field(default_factory=dict)
     """As the recipient gets them, names in lower case."""
     stream: str = ""
-    """The kind of mails it is among, where the vendor keeps a record for each kind."""
+    """The kind of mails it is among, or the campaign, by which the vendor's record is searched."""
 
 
 class Refusal(Exception):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
+from urllib.parse import parse_qs
 
 from tests.mail_api_server.dialects.base import Dialect, Refusal, Reply, Taken
 
@@ -14,10 +17,16 @@ from tests.mail_api_server.dialects.base import Dialect, Refusal, Reply, Taken
 class SendGridDialect(Dialect):
     """The vendor's specification tsg_mail_v3 and its page on substitution tags: one content to 1 to 1,000
     personalizations, in which each one's tags are put in wherever their words stand, four times over; no keys; all or
-    nothing; 202 without a body."""
+    nothing; 202 without a body. Its specification tsg_email_activity_v3: a record for who has bought it, six requests a
+    minute."""
 
     path = "/v3/mail/send"
     NESTED = 4
+    has_activity = True
+
+    def __init__(self) -> None:
+        self.asked_at: deque[float] = deque(maxlen=6)
+
     FIELDS = frozenset(
         [
             *("personalizations", "from", "reply_to", "reply_to_list", "subject", "content", "attachments", "headers"),
@@ -102,3 +111,29 @@ class SendGridDialect(Dialect):
             # It says when in Unix time.
             named = {"X_RateLimit_Reset": str(ceil(time.time() + float(headers.get("Retry_After", "60"))))}
         return Reply.of_json(status, {"errors": [{"message": message, "field": None, "help": None}]}, **named)
+
+    def look(self, path: str, query: str, headers: Mapping[str, str], taken: Sequence[tuple[str, Taken]]) -> Reply:
+        """`/v3/messages`, searched by what was given along alone, newest first, and `/v3/messages/ID`."""
+        if not path.startswith("/v3/messages"):
+            return super().look(path, query, headers, taken)
+        if not headers.get("Authorization") or not self.has_activity:
+            return self.error(403, "", "access forbidden")
+        if len(self.asked_at) == 6 and time.monotonic() - self.asked_at[0] < 60:
+            return self.error(429, "", "too many requests")
+        self.asked_at.append(time.monotonic())
+        if path != "/v3/messages":
+            labels = {id_: one.labels for id_, one in taken}.get(path.removeprefix("/v3/messages/"))
+            if labels is None:
+                return self.error(404, "", "not found")
+            return Reply.of_json(200, {"msg_id": path[13:], "status": "processed", "unique_args": json.dumps(labels)})
+        asked = {name: values[0] for name, values in parse_qs(query).items()}
+        wanted = re.fullmatch(r"""\(unique_args\['([\w-]+)'\](="([^"]*)"| IS NOT NULL)\)""", asked.get("query", ""))
+        if wanted is None or asked.keys() - {"query", "limit"}:
+            return self.error(400, "", "invalid syntax")
+        found = [
+            {"from_email": "news@post.example", "msg_id": id_, "subject": one.subject, "to_email": one.to}
+            | {"status": "processed", "opens_count": 0, "clicks_count": 0, "last_event_time": "2026-11-20T07:00:00Z"}
+            for id_, one in reversed(taken)
+            if wanted[1] in one.labels and wanted[3] in (None, one.labels[wanted[1]])
+        ]
+        return Reply.of_json(200, {"messages": found[: int(asked.get("limit", "10"))]})

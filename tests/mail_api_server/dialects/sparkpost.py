@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any
+from urllib.parse import parse_qs
 
 from tests.mail_api_server.dialects.base import Dialect, Refusal, Reply, Taken
 
@@ -20,12 +22,13 @@ RESERVED = frozenset(
 
 
 class SparkPostDialect(Dialect):
-    """The vendor's pages on transmissions, the template language, idempotent requests and extended error codes: one
-    content to many recipients, of whom it leaves out those it cannot read; one id for all; keys for 24 hours. It writes
-    the Message-ID itself. Whether a reason names the address is not documented: here it does, as one of a domain
-    does."""
+    """The vendor's pages on transmissions, events, the template language, idempotent requests and extended error codes:
+    one content to many recipients, of whom it leaves out those it cannot read; one id for all; keys for 24 hours;
+    events of 10 days, which come late. It writes the Message-ID itself. Whether a reason names the address is not
+    documented: here it does, as one of a domain does."""
 
     path = "/api/v1/transmissions"
+    record_seconds = 0.1
     invalid_status = 422
     refuses_singly = True
     FIELDS = frozenset(
@@ -67,6 +70,8 @@ class SparkPostDialect(Dialect):
         if not request["options"].get("transactional"):
             # Its own List-Unsubscribe stands instead of the sender's.
             headers = {**headers, "List-Unsubscribe": "<mailto:unsubscribe@sparkpostmail.com>"}
+        if len(request.get("campaign_id", "").encode()) > 64:
+            raise Refusal(self.error(422, "1300", "campaign_id is longer than 64 bytes"))
         if not recipients:
             raise Refusal(self.error(400, "5002", "At least one valid recipient is required"))
         return [self._one(request, headers, one) for one in recipients]
@@ -96,6 +101,7 @@ class SparkPostDialect(Dialect):
             html=put_in(content.get("html", ""), html=True),
             text=re.sub(r"\[\[\s*data-msys[^]]*\]\]", "", put_in(content.get("text", ""))),
             headers={name.lower(): put_in(value) for name, value in headers.items()},
+            stream=request.get("campaign_id", ""),
         )
 
     def _rendered(self, template: str, known: Mapping[str, str], *, html: bool) -> str:
@@ -162,3 +168,34 @@ class SparkPostDialect(Dialect):
 
     def replayed(self, kept: Reply) -> Reply:
         return Reply(kept.status, kept.body, {**kept.headers, "X-Idempotent-Replayed": "true"})
+
+    def look(self, path: str, query: str, headers: Mapping[str, str], taken: Sequence[tuple[str, Taken]]) -> Reply:
+        """`/api/v1/events/message`: an injection for each recipient, newest first, a thousand a page and of any
+        campaign unless said."""
+        if path != "/api/v1/events/message":
+            return super().look(path, query, headers, taken)
+        if not headers.get("Authorization"):
+            return self.error(401, "", "Unauthorized.")
+        asked = {name: values[0] for name, values in parse_qs(query).items()}
+        since = datetime.fromisoformat(asked.pop("from")).replace(tzinfo=UTC)
+        kinds, per_page = asked.pop("events", "injection").split(","), int(asked.pop("per_page", "1000"))
+        campaigns = asked.pop("campaigns", "")
+        if asked or not 1 <= per_page <= 10_000 or "*" in campaigns or datetime.now(UTC) - since > timedelta(days=11):
+            return self.error(400, "1300", "a filter that is not looked at here")
+        found = [
+            {
+                "type": "injection",
+                "campaign_id": one.stream,
+                "event_id": f"9235692769381{place}",
+                "rcpt_meta": one.labels,
+                "rcpt_to": one.to,
+                "timestamp": "2026-11-20T08:00:00.000+00:00",
+                "transmission_id": id_,
+            }
+            for place, (id_, one) in enumerate(taken)
+            if "injection" in kinds and (not campaigns or one.stream in campaigns.split(","))
+        ][::-1]
+        links = [{"href": f"{path}?cursor=initial", "rel": "first"}]
+        if len(found) > per_page:
+            links.append({"href": f"{path}?cursor=WycyMDE4", "rel": "next"})
+        return Reply.of_json(200, {"results": found[:per_page], "total_count": len(found), "links": links})
