@@ -33,9 +33,9 @@ def count_subscriptions(
     mailed = (_counts.c.status == "active", ~_counts.c.suppressed)
     why = sa.case((_counts.c.status != "active", _counts.c.status), (_counts.c.suppressed, "suppressed"), else_="")
     everybody = sa.select(why.label("why"), _counts.c.timezone, _counts.c.people).where(_counts.c.pause_ends == "")
-    pausing = sa.select(sa.literal("paused"), _counts.c.timezone, _counts.c.people).where(
-        _counts.c.pause_ends > f"{hour:%Y-%m-%dT%H}", *mailed
-    )
+    pausing = sa.select(sa.literal("paused"), _counts.c.timezone, _counts.c.people).where(*mailed)
+    later_days = pausing.where(_counts.c.pause_ends > f"d{hour:%Y-%m-%d}", _counts.c.pause_ends < "e")
+    today = pausing.where(_counts.c.pause_ends > f"h{hour:%Y-%m-%dT%H}", _counts.c.pause_ends <= f"h{hour:%Y-%m-%d}T23")
     # The only ones who are counted one by one: their pause ends within this hour, and has not yet.
     within = sa.and_(_subscriptions.c.paused_until > now, _subscriptions.c.paused_until < hour + timedelta(hours=1))
     still = (
@@ -44,7 +44,7 @@ def count_subscriptions(
         .where(within, _subscriptions.c.status == "active", _people.c.suppressed == "", _people.c.erased_at.is_(None))
     )
     parts = []
-    for part, table in ((everybody, _counts), (pausing, _counts), (still, _subscriptions)):
+    for part, table in ((everybody, _counts), (later_days, _counts), (today, _counts), (still, _subscriptions)):
         of_cadence = [table.c.cadence == cadence] if cadence is not None else []
         parts.append(part.where(table.c.newsletter == newsletter, *of_cadence))
     each = sa.union_all(*parts).subquery()

@@ -30,8 +30,8 @@ _INTO = f"INSERT INTO audience_counts ({_KEY}, people)"
 _ADD = f"ON CONFLICT ({_KEY}) DO UPDATE SET people = audience_counts.people + excluded.people"
 
 Kind = tuple[str, str, str, bool, str, str]
-"""Newsletter, cadence, status, whether suppressed, time zone, and "" for all of these, or the hour in UTC in which a
-pause ends for those of them who have one (`2026-11-20T09`)."""
+"""Newsletter, cadence, status, whether suppressed, time zone, and "" for all of these, or when a pause ends for those
+of them who have one: the day in UTC (`d2026-11-20`), and the hour (`h2026-11-20T09`)."""
 
 
 def install(connection: Connection) -> None:
@@ -60,9 +60,9 @@ def wrong_counts(connection: Connection) -> dict[Kind, tuple[int, int]]:
 
 
 def _counted(connection: Connection) -> str:
-    kind = _kind("s", "p", _SQLITE_HOUR if connection.dialect.name == "sqlite" else _POSTGRESQL_HOUR)
+    kind = _kind("s", "p", _SQLITE_ENDS if connection.dialect.name == "sqlite" else _POSTGRESQL_ENDS)
     return (
-        f"SELECT {kind}, count(*) FROM subscriptions s JOIN subscribers p ON p.id = s.subscriber_id {_twice('s')}"
+        f"SELECT {kind}, count(*) FROM subscriptions s JOIN subscribers p ON p.id = s.subscriber_id {_each('s')}"
         " WHERE p.erased_at IS NULL GROUP BY 1, 2, 3, 4, 5, 6"
     )
 
@@ -72,20 +72,25 @@ def _by_kind(connection: Connection, query: str) -> Mapping[Kind, int]:
     return {(row[0], row[1], row[2], bool(row[3]), row[4], row[5]): int(row[6]) for row in rows}
 
 
-_SQLITE_HOUR = "substr({}.paused_until, 1, 13)"
-_POSTGRESQL_HOUR = "to_char({}.paused_until AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24')"
+# `d` and the day, `h` and the hour, so that each is a range of its own.
+_SQLITE_ENDS = ("'d' || substr({0}.paused_until, 1, 10)", "'h' || substr({0}.paused_until, 1, 13)")
+_POSTGRESQL_ENDS = (
+    "to_char({0}.paused_until AT TIME ZONE 'UTC', '\"d\"YYYY-MM-DD')",
+    "to_char({0}.paused_until AT TIME ZONE 'UTC', '\"h\"YYYY-MM-DD\"T\"HH24')",
+)
 
 
-def _kind(subscription: str, person: str, hour: str) -> str:
+def _kind(subscription: str, person: str, ends: tuple[str, str]) -> str:
     s, p = subscription, person
-    ends = f"CASE WHEN pausing.is_so THEN {hour.format(s)} ELSE '' END"
-    return f"{s}.newsletter, {s}.cadence, {s}.status, {p}.suppressed <> '', {p}.timezone, {ends}"
+    day, hour = (each.format(s) for each in ends)
+    pause = f"CASE counted.how WHEN 1 THEN {day} WHEN 2 THEN {hour} ELSE '' END"
+    return f"{s}.newsletter, {s}.cadence, {s}.status, {p}.suppressed <> '', {p}.timezone, {pause}"
 
 
-def _twice(subscription: str) -> str:
-    """Joined, it gives each subscription once, and those with a pause once more."""
-    either = "(SELECT false AS is_so UNION ALL SELECT true) pausing"
-    return f"JOIN {either} ON NOT pausing.is_so OR {subscription}.paused_until IS NOT NULL"
+def _each(subscription: str) -> str:
+    """Joined, it gives each subscription once, and those with a pause twice more: for its day and its hour."""
+    ways = "(SELECT 0 AS how UNION ALL SELECT 1 UNION ALL SELECT 2) counted"
+    return f"JOIN {ways} ON counted.how = 0 OR {subscription}.paused_until IS NOT NULL"
 
 
 # --- SQLite: row by row -----------------------------------------------------------------------------------------
@@ -93,13 +98,13 @@ def _twice(subscription: str) -> str:
 
 def _sqlite_triggers() -> list[str]:
     def subscription(row: str, by: int) -> str:
-        kind = _kind(row, "p", _SQLITE_HOUR)
-        found = f"FROM subscribers p {_twice(row)} WHERE p.id = {row}.subscriber_id AND p.erased_at IS NULL"
+        kind = _kind(row, "p", _SQLITE_ENDS)
+        found = f"FROM subscribers p {_each(row)} WHERE p.id = {row}.subscriber_id AND p.erased_at IS NULL"
         return f"{_INTO} SELECT {kind}, {by} {found} {_ADD};"
 
     def person(row: str, by: int) -> str:
-        kind = _kind("s", row, _SQLITE_HOUR)
-        found = f"FROM subscriptions s {_twice('s')} WHERE s.subscriber_id = {row}.id AND {row}.erased_at IS NULL"
+        kind = _kind("s", row, _SQLITE_ENDS)
+        found = f"FROM subscriptions s {_each('s')} WHERE s.subscriber_id = {row}.id AND {row}.erased_at IS NULL"
         return f"{_INTO} SELECT {kind}, {by} {found} {_ADD};"
 
     counted = ("subscriber_id", "newsletter", "cadence", "status", "paused_until")
@@ -125,8 +130,8 @@ def _sqlite_triggers() -> list[str]:
 
 def _postgresql_triggers() -> list[str]:
     def count(changed: str, by: str) -> str:
-        kind = _kind("s", "p", _POSTGRESQL_HOUR)
-        found = f"FROM {changed} {_twice('s')} WHERE p.erased_at IS NULL"
+        kind = _kind("s", "p", _POSTGRESQL_ENDS)
+        found = f"FROM {changed} {_each('s')} WHERE p.erased_at IS NULL"
         return f"{_INTO} SELECT {kind}, sum({by}) {found} GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum({by}) <> 0 {_ADD}"
 
     def subscriptions(rows: str) -> str:

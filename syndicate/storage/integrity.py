@@ -34,7 +34,7 @@ def find_wrong_counts(connection: Connection) -> list[str]:
     """One sentence for each count of readers or of an issue's books that is off, at most MOST. Looks at everybody."""
     readers = [
         f"{kind[0]} counts {counted:,} {'suppressed' if kind[3] else kind[2]} subscriptions ({kind[1] or 'no cadence'},"
-        f" {kind[4] or 'no time zone'}{f', paused until {kind[5]}' if kind[5] else ''}), but has {there:,}."
+        f" {kind[4] or 'no time zone'}{f', paused until {kind[5][1:]}' if kind[5] else ''}), but has {there:,}."
         for kind, (counted, there) in counting.wrong_counts(connection).items()
     ]
     books = [

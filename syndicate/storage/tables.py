@@ -749,9 +749,9 @@ audience_counts = sa.Table(
     "audience_counts",
     metadata,
     Column("newsletter", String(80), primary_key=True),
-    # The hour in UTC, '' for all, pausing or not: those of a pause are counted twice, so that hours gone by need not be
-    # added up.
-    Column("pause_ends", String(13), primary_key=True),
+    # '' for all, pausing or not. Those of a pause are counted again by its day and its hour in UTC: so what is over
+    # need not be added up, and no hours but those of one day.
+    Column("pause_ends", String(14), primary_key=True),
     Column("cadence", String(80), primary_key=True),
     Column("status", String(10), primary_key=True),
     Column("suppressed", Boolean, primary_key=True),

@@ -47,7 +47,7 @@ def upgrade() -> None:
     op.create_table(
         "audience_counts",
         sa.Column("newsletter", sa.String(length=80), nullable=False),
-        sa.Column("pause_ends", sa.String(length=13), nullable=False),
+        sa.Column("pause_ends", sa.String(length=14), nullable=False),
         sa.Column("cadence", sa.String(length=80), nullable=False),
         sa.Column("status", sa.String(length=10), nullable=False),
         sa.Column("suppressed", sa.Boolean(), nullable=False),
