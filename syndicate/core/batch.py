@@ -222,7 +222,7 @@ def after_lookup(
     the record still goes back to its first post."""
     later = now + timedelta(seconds=wait_seconds)
     if found is None:
-        return Step("uncertain", "the mail API's record could not be read", retry_at=later)
+        return Step("uncertain", "the mail API's record does not answer, or shows nothing of ours yet", retry_at=later)
     if found >= size:
         return Step("accepted", "the mail API's record shows it")
     visible = batch.since + timedelta(seconds=lag_seconds)

@@ -54,4 +54,5 @@ class MailAPI(Protocol):
 
     def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
         """Which of these Message-IDs, all those of the request that was posted under that key, the API's own record
-        shows as accepted; None when it cannot be asked (no record, or it did not answer)."""
+        shows as accepted; None when it cannot be asked (no record, or it did not answer), or shows none of them and
+        nothing else of ours by which it is seen to work."""

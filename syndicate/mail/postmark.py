@@ -37,7 +37,7 @@ SHEET = CapabilitySheet(
 _LARGEST_BODY = 5_000_000
 """Bytes of the HTML and of the text of one message, each."""
 
-_MOST_SHOWN = 500
+_MOST_SHOWN, _LARGEST_RECORD = 500, 5_000_000
 _REQUEST = "syndicate-request"
 """The name of a metadata field: at most 20 characters, and only one can be searched by at a time."""
 
@@ -84,6 +84,7 @@ class Postmark:
             "Accept": "application/json",
         }
         self._client = Client(deadline_seconds=connection.deadline_seconds)
+        self._record = Client(deadline_seconds=connection.deadline_seconds, max_answer_bytes=_LARGEST_RECORD)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         encoding.check_count(messages, SHEET)
@@ -138,7 +139,7 @@ class Postmark:
         for status in ("queued", "sent"):
             asked = {"count": _MOST_SHOWN, "offset": 0, "messagestream": self._stream, "status": status}
             query = urlencode({**asked, f"metadata_{_REQUEST}": tag} if tag else asked)
-            reply = self._client.get(f"{self._base}/messages/outbound?{query}", self._headers)
+            reply = self._record.get(f"{self._base}/messages/outbound?{query}", self._headers)
             if isinstance(reply, Failure) or reply.status != 200:
                 return None
             answer = answers.json_of(reply)

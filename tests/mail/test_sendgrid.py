@@ -133,7 +133,7 @@ def test_it_has_neither_keys_nor_a_record(api: MailAPI) -> None:
 @pytest.fixture
 def asked(server: MailApiServer) -> MailAPI:
     """With Email Activity."""
-    return open_mail_api("sendgrid", Connection(server.url, "right", 5.0, activity=True))
+    return open_mail_api("sendgrid", Connection(server.url, "right", 60.0, activity=True))
 
 
 @pytest.mark.parametrize("kind", ["drop_after_accept", "gateway_timeout", "short"])

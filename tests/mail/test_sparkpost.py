@@ -39,7 +39,7 @@ def server(tmp_path: Path) -> Iterator[MailApiServer]:
 
 @pytest.fixture
 def api(server: MailApiServer) -> MailAPI:
-    return open_mail_api("sparkpost", Connection(server.url, "right", 5.0))
+    return open_mail_api("sparkpost", Connection(server.url, "right", 60.0))
 
 
 def crowd(count: int, name: str = "") -> Copies:
