@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from syndicate.core.alert import Trouble, slot_key
 from syndicate.core.slot import KnownSlot, Slot, SlotState
+from syndicate.storage import tables
 from syndicate.storage.alerts import begin_alert
 from syndicate.storage.issues import get_issue, list_issues
 from syndicate.storage.slots import get_slot, settle_slot
@@ -66,6 +68,23 @@ def test_a_newsletter_pauses_and_goes_on(desk: SendingDesk) -> None:
     assert ">paused<" in sender.get("/console/").text.split('id="next"')[1]
     assert ">planned<" in sender.submit(AT, f"{AT}/morning/resume").text
     assert sender.submit(AT, f"{AT}/evening/pause").status_code == 404
+
+
+def test_every_slot_says_to_how_many_and_warns_when_it_is_nobody(desk: SendingDesk) -> None:
+    editor = desk.site.client("editor")
+
+    def shown() -> tuple[str, str]:
+        today = editor.get("/console/").text
+        return today.split('id="next"')[1].split('id="awaiting"')[0], today.split('id="awaiting"')[1]
+
+    assert "to 2 readers" in shown()[0] and "to nobody" not in shown()[0]
+    assert editor.get(AT).text.count("to 2 readers") == 4
+    with desk.site.site.database.write() as connection:
+        connection.execute(sa.update(tables.subscriptions).values(status="left"))
+    assert ">to nobody<" in shown()[0] and "to 2 readers" not in shown()[0]
+    assert editor.get(AT).text.count(">to nobody<") == 4
+    desk.draft_for_its_slot()
+    assert all(">to nobody<" in each for each in shown())
 
 
 def test_the_next_slot_is_skipped_and_planned_again(desk: SendingDesk) -> None:

@@ -17,7 +17,7 @@ from syndicate.site import Site
 from syndicate.storage.issues import get_issue
 from syndicate.storage.slots import spoken
 from syndicate.web.console.looks import newsletters_look
-from syndicate.web.console.slots_ahead import newsletter_rows
+from syndicate.web.console.slots_ahead import newsletter_rows, readers_of
 from syndicate.web.pages import done, page, wall
 from syndicate.web.security.signed_in import Editor, Sender
 
@@ -34,7 +34,8 @@ def newsletters(request: Request, user: Editor) -> Response:
     now: datetime = request.app.state.clock()
     with site.database.read() as connection:
         rows = newsletter_rows(connection, site.newsletters, now)
-    return page(request, "web/console/newsletters.html", rows=rows, look=newsletters_look(rows))
+        readers = readers_of(connection, [slot for row in rows for slot in row.coming], now)
+    return page(request, "web/console/newsletters.html", rows=rows, readers=readers, look=newsletters_look(rows))
 
 
 @router.post(NEWSLETTERS + "/{name}/pause")

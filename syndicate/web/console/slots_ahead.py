@@ -9,10 +9,11 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from syndicate.clock import next_slots
-from syndicate.core.issue import BEFORE_FREEZING, Issue
+from syndicate.core.issue import BEFORE_FREEZING, Audience, Issue
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.slot import KnownSlot, Slot, outlook
 from syndicate.services.settle_missed import missed_slots
+from syndicate.storage.audience import count_audience
 from syndicate.storage.definition_states import paused_newsletters
 from syndicate.storage.slots import list_slots
 
@@ -108,6 +109,16 @@ def coming_slots(
                 told = outlook(row, paused=newsletter.name in paused)
                 found.append(Coming(newsletter, cadence.name, slot, row, told, nearest=place == 0))
     return sorted(found, key=lambda each: (each.slot, each.newsletter.name, each.cadence))
+
+
+def readers_of(connection: Connection, coming: Sequence[Coming], now: datetime) -> dict[tuple[str, str], int]:
+    """To how many each of these would go at this moment, by newsletter and cadence, from what is counted as it
+    changes."""
+    cadences = {(each.newsletter.name, each.cadence) for each in coming}
+    return {
+        (newsletter, cadence): count_audience(connection, newsletter, Audience(cadence=cadence), now=now)
+        for newsletter, cadence in cadences
+    }
 
 
 def all_missed(connection: Connection, newsletters: Sequence[Newsletter], now: datetime) -> list[Missed]:

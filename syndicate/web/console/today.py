@@ -1,4 +1,5 @@
-"""Today: what needs somebody, what came in, what goes next, what runs. Nothing here counts readers."""
+"""Today: what needs somebody, what came in, what goes next and to how many, what runs. Readers are counted as they
+come and go, not here."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from syndicate.site import Site
 from syndicate.storage.issues import get_subjects
 from syndicate.storage.windows import open_issue
 from syndicate.web.console.looks import AHEAD, read_today, today_look, words_for
+from syndicate.web.console.slots_ahead import readers_of
 from syndicate.web.pages import page
 from syndicate.web.security.signed_in import Editor
 
@@ -36,6 +38,7 @@ def today(request: Request, user: Editor) -> Response:
             "web/console/today.html",
             today=shown,
             most_alerts=AHEAD,
+            readers=readers_of(connection, shown.coming, now),
             open_issues={each: open_issue(connection, *each, lock=False) for each in opened},
             look=today_look(shown),
             subjects=get_subjects(connection, numbers),
