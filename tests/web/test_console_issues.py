@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
+from syndicate.core.selection import Selection
 from syndicate.storage import tables
 from syndicate.storage.issues import get_issue, list_issues
 from tests.web.newsroom_site import WebSite
@@ -35,6 +37,11 @@ def drafted(newsroom: WebSite) -> int:
         [issue] = list_issues(connection)
     assert answer.url.endswith(f"/console/issues/{issue.id}")
     return issue.id
+
+
+def issues_of(newsroom: WebSite) -> int:
+    with newsroom.site.database.read() as connection:
+        return len(list_issues(connection))
 
 
 def state_of(newsroom: WebSite, number: int) -> str:
@@ -134,6 +141,35 @@ def test_a_send_by_hand_is_composed_once_and_shows_whom_it_reaches(newsroom: Web
     assert sender.submit("/console/send", "/console/send", newsletter="morning", to="no address").status_code == 422
     with newsroom.site.database.read() as connection:
         assert len(list_issues(connection)) == 1
+
+
+def test_articles_are_found_by_words_and_by_newsletter_and_what_is_chosen_stays(
+    newsroom: WebSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = tuple(replace(each, selection=Selection({"section": "world"})) for each in newsroom.site.newsletters)
+    monkeypatch.setitem(newsroom.site.__dict__, "newsletters", world)
+    sender = newsroom.client("sender")
+    at = "/console/send"
+    page = sender.get(at).text
+    ids = dict(re.findall(r'value="(urn:uuid:[0-9a-f-]+)"[^>]*>\s*<label[^>]*>(Story \d)<', page))
+    by_title = {title: article for article, title in ids.items()}
+    assert set(by_title) == {"Story 1", "Story 2", "Story 3"}
+    looked = {"newsletter": "morning", "find": "yes", "to": "ada@example.org", "again": "yes"}
+    found = sender.submit(at, at, **looked, q="story 3", article=by_title["Story 1"])
+    assert found.status_code == 200 and not issues_of(newsroom)
+    assert "Story 3" in found.text and "Story 2" not in found.text
+    assert f'value="{by_title["Story 1"]}" checked' in found.text
+    assert "ada@example.org</textarea>" in found.text and re.search(r'name="again" value="yes" checked', found.text)
+    # What the newsletter does not select is there when nobody asks for that alone.
+    with newsroom.site.database.write() as connection:
+        other = sa.update(tables.articles).where(tables.articles.c.id == by_title["Story 2"])
+        connection.execute(other.values(section="elsewhere"))
+    narrow = sender.get(at, params={"newsletter": "morning"}).text
+    assert 'name="only" value="yes" checked' in narrow and "Story 2" not in narrow and "Story 3" in narrow
+    assert "Story 2" in sender.submit(at, at, **looked).text
+    wrong = sender.submit(at, at, newsletter="morning", article=by_title["Story 1"], to="no address", q="story")
+    assert wrong.status_code == 422 and not issues_of(newsroom)
+    assert "no address</textarea>" in wrong.text and f'value="{by_title["Story 1"]}" checked' in wrong.text
 
 
 def test_at_another_time_and_cancelled(newsroom: WebSite) -> None:
