@@ -3,10 +3,13 @@ again."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from html import escape
+from operator import attrgetter
 from typing import Protocol
 
 from syndicate.core import headers
@@ -20,6 +23,10 @@ from syndicate.errors import BadInput
 from syndicate.rendering.email import RenderedVariant
 from syndicate.rendering.text import one_line
 from syndicate.rendering.words import TEST_MARKS, words_for
+
+_LINE_END = re.compile(r"[\r\n]")
+_VALUES = attrgetter("subscriber_id"), attrgetter("email"), attrgetter("name")
+_addressee: Callable[[Iterable[object]], Addressee] = partial(tuple.__new__, Addressee)
 
 
 class Person(Protocol):
@@ -114,34 +121,36 @@ def letter_of(variant: RenderedVariant, envelope: Envelope) -> Letter:
     )
 
 
-def addressees(envelope: Envelope, people: Iterable[Person]) -> Iterator[Addressee]:
-    """Each recipient with their own values, in their order, made as they are asked for.
+def addressees(envelope: Envelope, people: Iterable[Person]) -> list[Addressee]:
+    """Each recipient with their own values, in their order.
 
     Unsubscribe and preferences tokens carry (subscriber id, newsletter, issue id). Raises BadInput for an address that
     holds a line end, and when a value cannot stand in a header."""
+    people = people if isinstance(people, list) else list(people)
+    subscribers, emails, names = ([getter(one) for one in people] for getter in _VALUES)
+    if _LINE_END.search("".join(emails)):
+        at = next(place for place, email in enumerate(emails) if _LINE_END.search(email))
+        raise BadInput(
+            f"The address of recipient {people[at].ordinal} holds a line end.", cure="Correct or erase it."
+        )
+    if any(names):
+        names = [one_line(name)[:LONGEST_NAME] if name else name for name in names]
     leave, choose = ("test", "test") if envelope.test else ("unsubscribe", "preferences")
     leaving, choosing = (
-        envelope.signer.series(purpose, envelope.newsletter.name, envelope.issue_id) for purpose in (leave, choose)
+        envelope.signer.series(purpose, envelope.newsletter.name, envelope.issue_id)(subscribers)
+        for purpose in (leave, choose)
     )
-    test, checked, new = envelope.test, False, tuple.__new__
-    for person in people:
-        subscriber, email, name = person.subscriber_id, person.email, person.name
-        if name:
-            name = one_line(name)[:LONGEST_NAME]
-        if "\r" in email or "\n" in email:
-            raise BadInput(f"The address of recipient {person.ordinal} holds a line end.", cure="Correct or erase it.")
-        token = leaving(subscriber)
-        if not checked:
-            # Tokens are ASCII by construction and differ by a few digits: one look is enough.
-            headers.check_headers([("List-Unsubscribe", f"<{envelope.publication.web('u/')}{token}>")])
-            checked = True
-        yield new(Addressee, (email, name, token, choosing(subscriber), email if test else subscriber))
+    if leaving:
+        # Tokens are ASCII by construction and differ by a few digits: one look is enough.
+        headers.check_headers([("List-Unsubscribe", f"<{envelope.publication.web('u/')}{leaving[0]}>")])
+    own: list[str] | list[int] = emails if envelope.test else subscribers
+    return list(map(_addressee, zip(emails, names, leaving, choosing, own, strict=True)))
 
 
 def copies(variant: RenderedVariant | Letter, envelope: Envelope, people: Iterable[Person]) -> Copies:
     """A letter to these recipients. The same arguments always give the same mails. Raises BadInput."""
     letter = variant if isinstance(variant, Letter) else letter_of(variant, envelope)
-    return Copies(letter, list(addressees(envelope, people)), message_ids(envelope))
+    return Copies(letter, addressees(envelope, people), message_ids(envelope))
 
 
 def personalise(variant: RenderedVariant, envelope: Envelope, people: Iterable[Person]) -> Iterator[Message]:

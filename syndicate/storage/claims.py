@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -34,6 +35,10 @@ class Planned(NamedTuple):
     excluded: str
     left_out: bool = False
     has_it: bool = False
+
+
+_ordinal = itemgetter(0)
+_planned: Callable[[Iterable[Any]], Planned] = partial(tuple.__new__, Planned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,37 +71,30 @@ def planned_recipients(connection: Connection, newsletter: str, batches: Sequenc
     left_out = {row.ordinal for row in own if row.left_out}
     has_it = {row.ordinal for row in own if row.outcome == "accepted"}
     rows: list[Planned] = []
-    new = tuple.__new__
+    excluded: dict[int, str] = {}
     for issue_id, first, last in _spans(batches):
         people = (
             sa.select(
-                recipients.c.ordinal,
-                recipients.c.subscriber_id,
-                recipients.c.email,
-                recipients.c.name,
-                recipients.c.variant_key,
-                _exclusion(),
+                *(recipients.c[name] for name in ("ordinal", "subscriber_id", "email", "name", "variant_key")),
+                *(sa.literal_column(value) for value in ("''", "FALSE", "FALSE")),
             )
-            .select_from(_people(newsletter))
             .where(recipients.c.issue_id == issue_id, recipients.c.ordinal.between(first, last))
             .order_by(recipients.c.ordinal)
         )
-        # Fetched at once and made of their values: there are many.
-        rows += [new(Planned, (*row, False, False)) for row in connection.execute(people).all()]
-    if own:
-        rows = [
-            row._replace(left_out=row.ordinal in left_out, has_it=row.ordinal in has_it)
-            if row.ordinal in left_out or row.ordinal in has_it
-            else row
-            for row in rows
-        ]
+        # As the driver gives them, without an object of their own for each: there are many.
+        rows += map(_planned, connection.execute(people).cursor.fetchall())
+        excluded |= _excluded(connection, newsletter, (issue_id, first, last))
+    for ordinal in sorted({*excluded, *left_out, *has_it}):
+        at = bisect_left(rows, ordinal, key=_ordinal)
+        rows[at] = rows[at]._replace(
+            excluded=excluded.get(ordinal, ""), left_out=ordinal in left_out, has_it=ordinal in has_it
+        )
     return {batch.id: _within(rows, batch) for batch in batches}
 
 
 def _within(rows: list[Planned], batch: Batch) -> list[Planned]:
     """Those of the rows, in the order of ordinals, that are in the batch."""
-    by_ordinal = itemgetter(0)
-    return rows[bisect_left(rows, batch.first, key=by_ordinal) : bisect_right(rows, batch.last, key=by_ordinal)]
+    return rows[bisect_left(rows, batch.first, key=_ordinal) : bisect_right(rows, batch.last, key=_ordinal)]
 
 
 def _spans(batches: Sequence[Batch]) -> list[tuple[int, int, int]]:
@@ -162,20 +160,20 @@ def claim(
     to post; those that cannot be built go where their step says. Neither is returned."""
     held = _hold(connection, prepared)
     excluded_now = _excluded_now(connection, newsletter, [each.batch for each in prepared if each.batch.id in held])
+    with_outcomes = _with_outcomes(connection, list(held))
     claims: list[Claim] = []
     changes: list[dict[str, Any]] = []
     for each in prepared:
         batch = each.batch
         if batch.id not in held or excluded_now.get(batch.id, frozenset()) != each.now_excluded:
             continue
-        if each.step is not None:
+        if not each.replay and (each.excluded or batch.id in with_outcomes):
             put_outcomes(connection, batch, "suppressed", each.excluded, now)
+        if each.step is not None:
             set_aside(connection, batch, each.step, now)
             continue
-        if not each.replay:
-            put_outcomes(connection, batch, "suppressed", each.excluded, now)
-            if each.now_excluded.difference(each.excluded):
-                _leave_out_who_has_it(connection, batch)
+        if not each.replay and each.now_excluded.difference(each.excluded):
+            _leave_out_who_has_it(connection, batch)
         if not each.ordinals:
             set_aside(connection, batch, Step("accepted", "nobody is left in it: nothing was posted"), now)
             continue
@@ -206,6 +204,13 @@ def claim(
         )
         connection.execute(statement, changes)
     return claims
+
+
+def _with_outcomes(connection: Connection, batch_ids: Sequence[int]) -> set[int]:
+    """Those of the batches in which somebody has an outcome of their own."""
+    outcomes = tables.recipient_outcomes
+    query = sa.select(outcomes.c.batch_id).where(outcomes.c.batch_id.in_(batch_ids)).distinct()
+    return set(connection.execute(query).scalars())
 
 
 _CHANGED = (
@@ -272,8 +277,18 @@ def _exclusion() -> sa.Case[str]:
     )
 
 
+def _excluded(connection: Connection, newsletter: str, span: tuple[int, int, int]) -> dict[int, str]:
+    """Who of (issue, first ordinal, last ordinal) must not be mailed now, and why."""
+    recipients, (issue_id, first, last) = tables.issue_recipients, span
+    query = (
+        sa.select(recipients.c.ordinal, _exclusion())
+        .select_from(_people(newsletter))
+        .where(recipients.c.issue_id == issue_id, recipients.c.ordinal.between(first, last), _exclusion() != "")
+    )
+    return dict(connection.execute(query).all())
+
+
 def _excluded_now(connection: Connection, newsletter: str, batches: Sequence[Batch]) -> dict[int, frozenset[int]]:
-    recipients = tables.issue_recipients
     owner = _owners(batches)
     found: dict[int, set[int]] = {}
     outcomes = tables.recipient_outcomes
@@ -282,14 +297,7 @@ def _excluded_now(connection: Connection, newsletter: str, batches: Sequence[Bat
     )
     for row in connection.execute(has_it):
         found.setdefault(row.batch_id, set()).add(row.ordinal)
-    for issue_id, first, last in _spans(batches):
-        query = (
-            sa.select(recipients.c.ordinal)
-            .select_from(_people(newsletter))
-            .where(
-                recipients.c.issue_id == issue_id, recipients.c.ordinal.between(first, last), _exclusion() != ""
-            )
-        )
-        for ordinal in connection.execute(query).scalars():
+    for span in _spans(batches):
+        for ordinal in _excluded(connection, newsletter, span):
             found.setdefault(owner(ordinal), set()).add(ordinal)
     return {batch_id: frozenset(ordinals) for batch_id, ordinals in found.items()}

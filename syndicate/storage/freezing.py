@@ -49,20 +49,35 @@ class Run:
 
 
 def end_of_chunk(connection: Connection, issue: Issue, after: int, size: int) -> int | None:
-    """The highest subscriber id of the next `size` people of the audience above `after`; None when there are none."""
-    # In the order of the index that finds them.
-    member = (_people.c.id if issue.audience.to is not None else _subscriptions.c.subscriber_id).label("member")
-    ids = _audience(issue, after, None).with_only_columns(member).order_by(member).limit(size).subquery()
+    """The highest subscriber id of the next chunk of the audience above `after`, of at most `size` people; None when
+    there are none."""
+    if issue.audience.to is not None:
+        named = _people.c.id.label("member")
+        ids = _audience(issue, after, None).with_only_columns(named).order_by(named).limit(size).subquery()
+    else:
+        # By the index of subscriptions alone: a few of them may be paused or suppressed, and their chunk the smaller.
+        member = _subscriptions.c.subscriber_id.label("member")
+        of = [_subscriptions.c.newsletter == issue.newsletter, _subscriptions.c.status == "active", member > after]
+        if issue.audience.cadence is not None:
+            of.append(_subscriptions.c.cadence == issue.audience.cadence)
+        ids = sa.select(member).where(*of).order_by(member).limit(size).subquery()
     end: int | None = connection.execute(sa.select(sa.func.max(ids.c.member))).scalar_one()
     return end
 
 
 def earliest_start(connection: Connection, issue: Issue) -> int | None:
     """The lowest article number above which somebody's range starts; None when everybody follows the cadence."""
-    query = _audience(issue, 0, None).with_only_columns(sa.func.min(_subscriptions.c.resume_from))
-    query = query.where(_subscriptions.c.resume_from.is_not(None))  # the condition of their index
-    start: int | None = connection.execute(query).scalar_one()
-    return start
+    start = _subscriptions.c.resume_from
+    query = (
+        sa.select(start)
+        .join(_people, _people.c.id == _subscriptions.c.subscriber_id)
+        .where(audience_condition(issue.newsletter, issue.audience, now=issue.frozen_at or issue.drafted_at))
+        .where(start.is_not(None))  # the condition of their index, which gives the order too
+        .order_by(start)
+        .limit(1)
+    )
+    first: int | None = connection.execute(query).scalar_one_or_none()
+    return first
 
 
 def earlier_versions(connection: Connection, issue: Issue, articles: Collection[str]) -> list[Carried]:

@@ -213,7 +213,7 @@ def test_where_nothing_proves_a_request_no_more_is_claimed_than_is_posted(
         api = Counting(mail_api(name, server.url, recipients=50))
         issue_id = frozen_issue(database, 500, sheet=api.sheet)
         assert deliver_it(database, issue_id, api, tmp_path, threads=2) == Books(500, accepted=500)
-    assert max(claimed) == (4 if name in KNOWING else 2)
+    assert max(claimed) == (8 if name in KNOWING else 2)
 
 
 def test_an_event_is_believed_by_the_one_id_or_label_of_the_request(database: Database, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ class _Run:
         self.posting = Posting(delivery, pool, stop, clock)
         # Small requests are claimed further ahead: one durable write for many of them. Where nothing proves a request
         # whose answer was lost, a kill leaves all that were claimed uncertain: none is claimed before it can be posted.
-        ahead = 2 * max(1, min(4, 40 // self.sheet.recipients_per_request))
+        ahead = 4 * max(1, min(2, 40 // self.sheet.recipients_per_request))
         self.room = threads * (ahead if self.sheet.idempotency_seconds or self.sheet.lookup else 1)
         self.start = 0
         """The ordinal from which to look for batches."""
