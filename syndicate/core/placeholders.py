@@ -40,9 +40,9 @@ def is_torn(text: str) -> bool:
 
 
 def longest_token(newsletter: Newsletter) -> int:
-    """Characters of the longest token in a mail: 16 octets of MAC, a key id, a subscriber and an issue of 20 digits
-    each, the newsletter, in base64."""
-    return (16 + 3 * 21 + len(newsletter.name.encode()) + 3) * 4 // 3
+    """Characters of the longest token in a mail (core.token): in base64 a key id, the newsletter and an issue, then the
+    subscriber and a MAC. Numbers have 20 digits at most."""
+    return (20 + 1 + len(newsletter.name.encode()) + 1 + 20 + 2) * 4 // 3 + 1 + 20 + 1 + 32
 
 
 def longest_octets(html: str, publication: Publication, newsletter: Newsletter) -> int:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Protocol
 
 from syndicate.core.copies import Copies, Letter
 from syndicate.core.message import Message
+from syndicate.core.recipients import Recipients
 from syndicate.errors import BadInput
 from syndicate.rendering.email import RenderedVariant
-from syndicate.rendering.personalise import Envelope, Person, copies, letter_of, message_id
-
-
-class Member(Person, Protocol):
-    """Whoever gets a version."""
-
-    @property
-    def variant_key(self) -> str: ...
+from syndicate.rendering.personalise import Envelope, copies, letter_of, message_ids_of
 
 
 class Letters:
@@ -40,16 +33,18 @@ class Letters:
             self._versions[revision] = self._load(revision)
         return self._versions[revision]
 
-    def write(self, revision: int, people: Sequence[Member]) -> Sequence[Message]:
+    def write(self, revision: int, people: Recipients) -> Sequence[Message]:
         """A mail for each, in their order: copies of one letter where all get the same version. Raises BadInput when a
         version is missing or a mail cannot be made."""
-        if len({person.variant_key for person in people}) == 1:
-            return self._copies(revision, people[0].variant_key, people)
-        by_version = groupby(people, lambda person: person.variant_key)
-        groups = [self._copies(revision, key, list(group)) for key, group in by_version]
-        return [message for group in groups for message in group]
+        if len(set(people.variant_keys)) == 1:
+            return self._copies(revision, people.variant_keys[0], people)
+        messages: list[Message] = []
+        for key, run in groupby(people.variant_keys):
+            start = len(messages)
+            messages += self._copies(revision, key, people.part(start, start + len(list(run))))
+        return messages
 
-    def _copies(self, revision: int, key: str, people: Sequence[Person]) -> Copies:
+    def _copies(self, revision: int, key: str, people: Recipients) -> Copies:
         envelope = replace(self._envelope, revision=revision)
         letter = self._letters.get((revision, key))
         if letter is None:
@@ -59,6 +54,6 @@ class Letters:
             letter = self._letters[revision, key] = letter_of(versions[key], envelope)
         return copies(letter, envelope, people)
 
-    def message_ids(self, people: Iterable[Person]) -> list[str]:
+    def message_ids(self, people: Recipients) -> list[str]:
         """The Message-IDs of their mails, whatever the revision."""
-        return [message_id(self._envelope, person) for person in people]
+        return message_ids_of(self._envelope, people)

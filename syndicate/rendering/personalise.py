@@ -4,12 +4,12 @@ again."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from html import escape
-from operator import attrgetter
+from itertools import islice
 from typing import Protocol
 
 from syndicate.core import headers
@@ -18,6 +18,7 @@ from syndicate.core.message import Message
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.placeholders import LONGEST_NAME
 from syndicate.core.publication import Publication, Sender
+from syndicate.core.recipients import Recipients
 from syndicate.core.token import TokenSigner
 from syndicate.errors import BadInput
 from syndicate.rendering.email import RenderedVariant
@@ -25,7 +26,8 @@ from syndicate.rendering.text import one_line
 from syndicate.rendering.words import TEST_MARKS, words_for
 
 _LINE_END = re.compile(r"[\r\n]")
-_VALUES = attrgetter("subscriber_id"), attrgetter("email"), attrgetter("name")
+_AT_ONCE = 1_000
+"""People whose values are made in one go."""
 _addressee: Callable[[Iterable[object]], Addressee] = partial(tuple.__new__, Addressee)
 
 
@@ -68,14 +70,10 @@ class Envelope:
     test: bool = False
 
 
-def message_id(envelope: Envelope, person: Person) -> str:
-    """The same for the same person and issue for ever, whatever the revision: a copy that comes twice shows as one.
-    Tests of one issue differ by their moment, else a mailbox would hide the second."""
-    return message_ids(envelope)(_own(envelope, person))
-
-
 def message_ids(envelope: Envelope) -> Callable[[int | str], str]:
-    """The Message-ID of a mail under this envelope, by `Addressee.own`."""
+    """The Message-ID of a mail under this envelope, by `Addressee.own`: the same for the same person and issue for
+    ever, whatever the revision, so that a copy that comes twice shows as one. Tests of one issue differ by their
+    moment, else a mailbox would hide the second."""
     host = headers.mail_host(envelope.publication.web_url)
     if envelope.test:
         whole = headers.message_ids(host, envelope.instance, envelope.issue_id, "test")
@@ -83,8 +81,13 @@ def message_ids(envelope: Envelope) -> Callable[[int | str], str]:
     return headers.message_ids(host, envelope.instance, envelope.issue_id)
 
 
-def _own(envelope: Envelope, person: Person) -> int | str:
-    return person.email if envelope.test else person.subscriber_id
+def _own(envelope: Envelope, people: Recipients) -> Sequence[int | str]:
+    return people.emails if envelope.test else people.subscriber_ids
+
+
+def message_ids_of(envelope: Envelope, people: Recipients) -> list[str]:
+    """The Message-IDs of their mails under this envelope, whatever the revision."""
+    return list(map(message_ids(envelope), _own(envelope, people)))
 
 
 def letter_of(variant: RenderedVariant, envelope: Envelope) -> Letter:
@@ -121,33 +124,31 @@ def letter_of(variant: RenderedVariant, envelope: Envelope) -> Letter:
     )
 
 
-def addressees(envelope: Envelope, people: Iterable[Person]) -> list[Addressee]:
+def addressees(envelope: Envelope, people: Recipients) -> list[Addressee]:
     """Each recipient with their own values, in their order.
 
     Unsubscribe and preferences tokens carry (subscriber id, newsletter, issue id). Raises BadInput for an address that
     holds a line end, and when a value cannot stand in a header."""
-    people = people if isinstance(people, list) else list(people)
-    subscribers, emails, names = ([getter(one) for one in people] for getter in _VALUES)
+    emails, names = people.emails, people.names
     if _LINE_END.search("".join(emails)):
         at = next(place for place, email in enumerate(emails) if _LINE_END.search(email))
         raise BadInput(
-            f"The address of recipient {people[at].ordinal} holds a line end.", cure="Correct or erase it."
+            f"The address of recipient {people.ordinals[at]} holds a line end.", cure="Correct or erase it."
         )
     if any(names):
         names = [one_line(name)[:LONGEST_NAME] if name else name for name in names]
     leave, choose = ("test", "test") if envelope.test else ("unsubscribe", "preferences")
     leaving, choosing = (
-        envelope.signer.series(purpose, envelope.newsletter.name, envelope.issue_id)(subscribers)
+        envelope.signer.series(purpose, envelope.newsletter.name, envelope.issue_id)(people.subscriber_ids)
         for purpose in (leave, choose)
     )
     if leaving:
         # Tokens are ASCII by construction and differ by a few digits: one look is enough.
         headers.check_headers([("List-Unsubscribe", f"<{envelope.publication.web('u/')}{leaving[0]}>")])
-    own: list[str] | list[int] = emails if envelope.test else subscribers
-    return list(map(_addressee, zip(emails, names, leaving, choosing, own, strict=True)))
+    return list(map(_addressee, zip(emails, names, leaving, choosing, _own(envelope, people), strict=True)))
 
 
-def copies(variant: RenderedVariant | Letter, envelope: Envelope, people: Iterable[Person]) -> Copies:
+def copies(variant: RenderedVariant | Letter, envelope: Envelope, people: Recipients) -> Copies:
     """A letter to these recipients. The same arguments always give the same mails. Raises BadInput."""
     letter = variant if isinstance(variant, Letter) else letter_of(variant, envelope)
     return Copies(letter, addressees(envelope, people), message_ids(envelope))
@@ -155,8 +156,14 @@ def copies(variant: RenderedVariant | Letter, envelope: Envelope, people: Iterab
 
 def personalise(variant: RenderedVariant, envelope: Envelope, people: Iterable[Person]) -> Iterator[Message]:
     """A whole mail for each recipient, in their order, made as it is asked for. Raises BadInput."""
-    whole = copies(variant, envelope, ()).whole
-    return map(whole, addressees(envelope, people))
+    whole, left = copies(variant, envelope, Recipients()).whole, iter(people)
+    while some := recipients(islice(left, _AT_ONCE)):
+        yield from map(whole, addressees(envelope, some))
+
+
+def recipients(people: Iterable[Person]) -> Recipients:
+    """The same people, column by column."""
+    return Recipients.of((one.ordinal, one.subscriber_id, one.email, one.name, "") for one in people)
 
 
 def _marked(subject: str, envelope: Envelope) -> str:

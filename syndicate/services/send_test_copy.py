@@ -15,7 +15,7 @@ from syndicate.errors import MailAPIError, Refused
 from syndicate.mail.base import MailAPI
 from syndicate.rendering.email import RenderedVariant, render_digest
 from syndicate.rendering.issue import House, digest_of
-from syndicate.rendering.personalise import Envelope, Recipient, copies, personalise
+from syndicate.rendering.personalise import Envelope, Recipient, copies, personalise, recipients
 from syndicate.storage.audit import record
 from syndicate.storage.compositions import composed_articles
 from syndicate.storage.database import Database
@@ -48,7 +48,8 @@ def send_test(
     Raises Refused without a recipient or a sealed content, and when that would not be the mail of an issue under way;
     MailAPIError with the reason when the API did not take them.
     """
-    messages = copies(*_test_of(database, issue_id, newsletter, house, to, signer, instance, now))
+    variant, envelope, people = _test_of(database, issue_id, newsletter, house, to, signer, instance, now)
+    messages = copies(variant, envelope, recipients(people))
     size = mail_api.sheet.recipients_per_request
     taken: list[str] = []
     for start in range(0, len(messages), size):

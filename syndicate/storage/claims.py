@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syndicate.core.batch import Step
 from syndicate.core.issue import Issue
+from syndicate.core.recipients import Recipients
 from syndicate.storage import tables
 from syndicate.storage.batches import HAD_IT, was_left_out
 from syndicate.storage.ledger import Batch, Claim, put_outcomes, set_aside
 
 _batches = tables.batches
+_COLUMNS = ("ordinal", "subscriber_id", "email", "name", "variant_key")
 
 
-class Planned(NamedTuple):
-    """One recipient of a batch, with the snapshots that the mail needs. `excluded` says why they must not be mailed
-    now, or is ""; `left_out` whether the batch's last request was made without them; `has_it` whether it is proven that
-    the API took it for them."""
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Who is planned in a batch, with the snapshots that their mail needs. By ordinal: `excluded` says why somebody
+    must not be mailed now, `left_out` who was not in the batch's last request, `has_it` for whom it is proven that the
+    API took it."""
 
-    ordinal: int
-    subscriber_id: int
-    email: str
-    name: str
-    variant_key: str
-    excluded: str
-    left_out: bool = False
-    has_it: bool = False
+    everybody: Recipients
+    excluded: Mapping[int, str] = field(default_factory=dict)
+    left_out: frozenset[int] = frozenset()
+    has_it: frozenset[int] = frozenset()
 
+    def __len__(self) -> int:
+        return len(self.everybody)
 
-_ordinal = itemgetter(0)
-_planned: Callable[[Iterable[Any]], Planned] = partial(tuple.__new__, Planned)
+    @property
+    def not_now(self) -> frozenset[int]:
+        """Who gets nothing by a new request: they must not be mailed, or have it."""
+        return self.has_it.union(self.excluded)
+
+    @property
+    def now(self) -> Recipients:
+        """Whom a new request is for."""
+        return self.everybody.without(self.not_now)
+
+    @property
+    def last_time(self) -> Recipients:
+        """Whom the last request was for."""
+        return self.everybody.without(self.left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,41 +71,35 @@ class Prepared:
     """Of the issue's content, as its bytes have it."""
 
 
-def planned_recipients(connection: Connection, newsletter: str, batches: Sequence[Batch]) -> dict[int, list[Planned]]:
-    """Who is planned in each of an issue's batches, by ordinal, and who of them must not be mailed now: suppressed,
+def planned_recipients(connection: Connection, newsletter: str, batches: Sequence[Batch]) -> dict[int, Planned]:
+    """Who is planned in each of an issue's batches, by its id, and who of them must not be mailed now: suppressed,
     left, paused since it was frozen, or erased."""
     recipients, outcomes = tables.issue_recipients, tables.recipient_outcomes
     query = sa.select(outcomes.c.ordinal, outcomes.c.outcome, was_left_out().label("left_out")).where(
         outcomes.c.batch_id.in_([batch.id for batch in batches])
     )
     own = connection.execute(query).all()
-    left_out = {row.ordinal for row in own if row.left_out}
-    has_it = {row.ordinal for row in own if row.outcome == "accepted"}
-    rows: list[Planned] = []
-    excluded: dict[int, str] = {}
-    for issue_id, first, last in _spans(batches):
-        people = (
-            sa.select(
-                *(recipients.c[name] for name in ("ordinal", "subscriber_id", "email", "name", "variant_key")),
-                *(sa.literal_column(value) for value in ("''", "FALSE", "FALSE")),
-            )
+    found: dict[int, Planned] = {}
+    for span in _spans(batches):
+        issue_id, first, last = span
+        query = (
+            sa.select(*(recipients.c[name] for name in _COLUMNS))
             .where(recipients.c.issue_id == issue_id, recipients.c.ordinal.between(first, last))
             .order_by(recipients.c.ordinal)
         )
         # As the driver gives them, without an object of their own for each: there are many.
-        rows += map(_planned, connection.execute(people).cursor.fetchall())
-        excluded |= _excluded(connection, newsletter, (issue_id, first, last))
-    for ordinal in sorted({*excluded, *left_out, *has_it}):
-        at = bisect_left(rows, ordinal, key=_ordinal)
-        rows[at] = rows[at]._replace(
-            excluded=excluded.get(ordinal, ""), left_out=ordinal in left_out, has_it=ordinal in has_it
-        )
-    return {batch.id: _within(rows, batch) for batch in batches}
-
-
-def _within(rows: list[Planned], batch: Batch) -> list[Planned]:
-    """Those of the rows, in the order of ordinals, that are in the batch."""
-    return rows[bisect_left(rows, batch.first, key=_ordinal) : bisect_right(rows, batch.last, key=_ordinal)]
+        everybody = Recipients.of(connection.execute(query).cursor.fetchall())
+        excluded = _excluded(connection, newsletter, span)
+        for batch in batches:
+            if first <= batch.first and batch.last <= last:
+                inside = range(batch.first, batch.last + 1)
+                found[batch.id] = Planned(
+                    everybody.between(batch.first, batch.last),
+                    {ordinal: why for ordinal, why in excluded.items() if ordinal in inside},
+                    frozenset(row.ordinal for row in own if row.left_out and row.ordinal in inside),
+                    frozenset(row.ordinal for row in own if row.outcome == "accepted" and row.ordinal in inside),
+                )
+    return found
 
 
 def _spans(batches: Sequence[Batch]) -> list[tuple[int, int, int]]:

@@ -32,9 +32,10 @@ import sqlalchemy as sa
 
 from syndicate.core.copies import Copies
 from syndicate.core.message import Answer, CapabilitySheet, Message
+from syndicate.core.recipients import Recipients
 from syndicate.mail import open_mail_api
 from syndicate.mail.base import Connection, MailAPI
-from syndicate.rendering.personalise import Envelope, Recipient, addressees
+from syndicate.rendering.personalise import Envelope, addressees
 from syndicate.services.deliver_issue import Delivery, deliver
 from syndicate.services.sweep_issues import sweep
 from syndicate.storage import tables
@@ -114,7 +115,7 @@ def values_alone(delivery: Delivery, issue_id: int, recipients: int) -> float:
     )
     seconds = 0.0
     for first in range(1, recipients + 1, 1000):
-        people = [Recipient(n, n, f"reader{n}@example.org", "") for n in range(first, first + 1000)]
+        people = Recipients.of((n, n, f"reader{n}@example.org", "", "") for n in range(first, first + 1000))
         start = time.process_time()
         addressees(envelope, people)
         seconds += time.process_time() - start

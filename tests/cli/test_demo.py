@@ -134,7 +134,7 @@ def test_it_stays_alive_with_everything_to_open_until_told_to_leave(tmp_path: Pa
             story.write_text("# A seal on the stairs\n\nIt came in with the morning tide.\n", encoding="utf-8")
             _await(lambda: "A seal on the stairs" in web.get(f"{site}/feeds/rss.xml").text)
             _await(lambda: "Salt marsh" in web.get(f"{site}/feeds/atom.xml").text)
-            leave = re.search(r'http://127\.0\.0\.1:\d+/u/[\w-]+', _last_mail(folder))
+            leave = re.search(r'http://127\.0\.0\.1:\d+/u/[\w.-]+', _last_mail(folder))
             assert leave
             assert web.post(leave[0], data={"List-Unsubscribe": "One-Click"}, allow_redirects=False).status_code == 200
         process.send_signal(signal.SIGINT)

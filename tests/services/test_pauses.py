@@ -55,8 +55,9 @@ def test_who_pauses_after_the_freeze_is_left_out_where_their_batch_is_not_claime
     with database.read() as connection:
         (batch,) = select_batches(connection, issue_id)
         people = planned_recipients(connection, "morning", [batch])[batch.id]
-    assert [(person.subscriber_id, person.excluded) for person in people] == [(1, ""), (2, "paused"), (3, "")]
+    assert list(people.everybody.subscriber_ids) == [1, 2, 3]
+    assert (people.excluded, list(people.now.subscriber_ids)) == ({2: "paused"}, [1, 3])
     pause(database, 2, None)
     with database.read() as connection:
         people = planned_recipients(connection, "morning", [batch])[batch.id]
-    assert not any(person.excluded for person in people)
+    assert not people.excluded

@@ -167,18 +167,18 @@ class Ledger(RuleBasedStateMachine):
         for batch in batches:
             self.resolve(batch, people[batch.id], bool(sleeping[batch.id]), posting, worker)
 
-    def resolve(self, batch: Batch, people: list[Planned], in_flight: bool, posting: bool, worker: str) -> None:
+    def resolve(self, batch: Batch, people: Planned, in_flight: bool, posting: bool, worker: str) -> None:
         assert batch.settled_at is not None and batch.first_posted_at is not None
         seen = Unresolved(batch.settled_at, batch.first_posted_at, True, in_flight, batch.attempts)
-        members = [person for person in people if not person.left_out]
+        members = people.last_time.ordinals
         seconds = KEY_SECONDS if self.api.keyed else None
         replayable = may_replay(seen, idempotency_seconds=seconds, now=self.now)
-        if replayable and posting and not any(person.excluded for person in members):
+        if replayable and posting and people.excluded.keys() <= people.left_out:
             prepared = Prepared(
                 batch,
-                tuple(person.ordinal for person in members),
-                {person.ordinal: "left" for person in people if person.left_out},
-                frozenset(person.ordinal for person in people if person.excluded),
+                tuple(members),
+                dict.fromkeys(people.left_out, "left"),
+                frozenset(people.excluded),
                 api=batch.api,
                 account=batch.account,
                 request_key=batch.request_key,
@@ -195,7 +195,7 @@ class Ledger(RuleBasedStateMachine):
             posting=posting,
         )
         if way == "look":
-            found = sum(self.api.accepted[person.ordinal] > 0 for person in members)
+            found = sum(self.api.accepted[ordinal] > 0 for ordinal in members)
             # Some have it and some do not, and nobody says so: a person decides.
             self.lost_in_part |= 0 < found < len(members)
             step = after_lookup(found, len(members), seen, lag_seconds=0, now=self.now, wait_seconds=1)
@@ -207,9 +207,9 @@ class Ledger(RuleBasedStateMachine):
         with self.database.write() as connection:
             move_unresolved(connection, batch, step, self.now)
 
-    def prepare(self, batch: Batch, people: list[Planned]) -> Prepared:
-        excluded = {person.ordinal: person.excluded for person in people if person.excluded}
-        ordinals = tuple(person.ordinal for person in people if not person.excluded)
+    def prepare(self, batch: Batch, people: Planned) -> Prepared:
+        excluded = people.excluded
+        ordinals = tuple(people.everybody.without(excluded).ordinals)
         key = request_key(
             issue_id=self.issue_id,
             first=batch.first,
@@ -427,8 +427,8 @@ def claim_one(database: Database, issue_id: int, worker: str, now: datetime = NO
     with database.write() as connection:
         [batch] = claimable(connection, issue_id, now, start=0, limit=1)
         people = planned_recipients(connection, "morning", [batch])[batch.id]
-        ordinals = tuple(person.ordinal for person in people if not person.excluded)
-        excluded = {person.ordinal: person.excluded for person in people if person.excluded}
+        excluded = people.excluded
+        ordinals = tuple(people.everybody.without(excluded).ordinals)
         prepared = Prepared(batch, ordinals, excluded, frozenset(excluded), "a", "a", f"key {batch.generation}", "hash")
         [claimed] = claim(connection, "morning", [prepared], worker_id=worker, now=now, lease_seconds=LEASE)
     return claimed

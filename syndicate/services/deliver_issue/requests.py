@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime
 
 from syndicate.core.batch import Step, Unresolved, may_replay, request_key, too_bad
 from syndicate.core.issue import Issue
+from syndicate.core.recipients import Recipients
 from syndicate.errors import BadInput
 from syndicate.rendering.email import RenderedVariant
 from syndicate.rendering.letters import Letters
@@ -36,14 +36,13 @@ class Requests:
         )
         self.letters = Letters(envelope, self.versions)
 
-    def prepare(self, batch: Batch, people: Sequence[Planned], revision: int) -> tuple[Prepared, bytes]:
+    def prepare(self, batch: Batch, people: Planned, revision: int) -> tuple[Prepared, bytes]:
         """The next generation of a batch in that revision of the issue, without those who must not be mailed now."""
-        members = [person for person in people if not (person.excluded or person.has_it)]
-        some = people if len(members) < len(people) else ()
-        excluded = {person.ordinal: person.excluded for person in some if person.excluded and not person.has_it}
+        members = people.now
+        excluded = {ordinal: why for ordinal, why in people.excluded.items() if ordinal not in people.has_it}
         step, body = None, b""
         try:
-            if members and all(self.letters.has_nothing(revision, key) for key in {one.variant_key for one in members}):
+            if members and all(self.letters.has_nothing(revision, key) for key in set(members.variant_keys)):
                 step = Step("withdrawn", "nothing is left of it for them")
             elif members and self.too_much_for_one(members):
                 step = Step("split", f"{self.api.sheet.api} takes fewer in a request", counts=False)
@@ -53,9 +52,9 @@ class Requests:
             step = too_bad(str(error), len(members))
         prepared = Prepared(
             batch,
-            tuple(person.ordinal for person in members),
+            tuple(members.ordinals),
             excluded,
-            _not_now(people),
+            people.not_now,
             api=self.api.sheet.api,
             account=self.api.account,
             request_key=request_key(
@@ -74,15 +73,15 @@ class Requests:
         return prepared, body
 
     def repeat(
-        self, batch: Batch, people: Sequence[Planned], unresolved: Unresolved, now: datetime
+        self, batch: Batch, people: Planned, unresolved: Unresolved, now: datetime
     ) -> tuple[Prepared, bytes] | None:
         """The same request again, if it may be replayed and can be built just as it was."""
         if (batch.api, batch.account) != (self.api.sheet.api, self.api.account):
             return None
         if not may_replay(unresolved, idempotency_seconds=self.api.sheet.idempotency_seconds, now=now):
             return None
-        members = [person for person in people if not person.left_out]
-        if any(person.excluded for person in members):
+        members = people.last_time
+        if not people.excluded.keys() <= people.left_out:
             return None
         try:
             body = self.build(batch.revision, members)
@@ -93,9 +92,9 @@ class Requests:
             return None
         prepared = Prepared(
             batch,
-            tuple(person.ordinal for person in members),
-            {each.ordinal: each.excluded or "suppressed" for each in people if each.left_out and not each.has_it},
-            _not_now(people),
+            tuple(members.ordinals),
+            {each: people.excluded.get(each, "suppressed") for each in sorted(people.left_out - people.has_it)},
+            people.not_now,
             api=batch.api,
             account=batch.account,
             request_key=batch.request_key,
@@ -105,27 +104,27 @@ class Requests:
         )
         return prepared, body
 
-    def sender_fault(self, revision: int, like: Planned) -> str:
+    def sender_fault(self, revision: int, variant_key: str) -> str:
         """Why the mail API cannot express a mail of this sender at all, asked with a reader who is nobody: else every
         reader would be refused for it, one by one. "" when it can."""
-        nobody = Planned(1, 0, "reader@reader.invalid", "", like.variant_key, "", left_out=False)
+        nobody = Recipients.of([(1, 0, "reader@reader.invalid", "", variant_key)])
         try:
-            self.build(revision, [nobody])
+            self.build(revision, nobody)
         except BadInput as error:
             return str(error)
         return ""
 
-    def message_ids(self, people: Sequence[Planned]) -> list[str]:
+    def message_ids(self, people: Planned) -> list[str]:
         """The Message-IDs of the mails of a batch's last request."""
-        return self.letters.message_ids(person for person in people if not person.left_out)
+        return self.letters.message_ids(people.last_time)
 
-    def too_much_for_one(self, people: Sequence[Planned]) -> bool:
+    def too_much_for_one(self, people: Recipients) -> bool:
         """Whether these were planned for a mail API that takes more, or other, people in one request."""
         sheet = self.api.sheet
-        mixed = sheet.substitution and len({person.variant_key for person in people}) > 1
+        mixed = sheet.substitution and len(set(people.variant_keys)) > 1
         return len(people) > 1 and (len(people) > sheet.recipients_per_request or bool(mixed))
 
-    def build(self, revision: int, people: Sequence[Planned]) -> bytes:
+    def build(self, revision: int, people: Recipients) -> bytes:
         """The body of one request for these people. Raises BadInput."""
         return self.api.build(self.letters.write(revision, people))
 
@@ -135,7 +134,3 @@ class Requests:
             stored = get_variants(connection, self.issue_id, revision)
         return {key: RenderedVariant(each.subject, each.html, each.text) for key, each in stored.items()}
 
-
-def _not_now(people: Sequence[Planned]) -> frozenset[int]:
-    """Who gets nothing by a new request: they must not be mailed, or have it."""
-    return frozenset(person.ordinal for person in people if person.excluded or person.has_it)

@@ -107,7 +107,7 @@ class Restraint:
     # --- around a claim ---
 
     def begin(
-        self, connection: Connection, people: Sequence[Sequence[Planned]], now: datetime
+        self, connection: Connection, people: Sequence[Planned], now: datetime
     ) -> tuple[int, Wait | None]:
         """How many of the requests to these people may be claimed now, in this order, and what the next one waits for.
         What the account may be sent is held to commit, for `settle`."""
@@ -125,7 +125,7 @@ class Restraint:
             rate_limits.put(connection, spend(limits, held, [Charge(size) for size in sizes], now))
 
     def domain_steps(
-        self, connection: Connection, batches: Sequence[tuple[Batch, Sequence[Planned]]], now: datetime
+        self, connection: Connection, batches: Sequence[tuple[Batch, Planned]], now: datetime
     ) -> dict[int, Step]:
         """For batches that are too many for a receiving domain at this moment: the step to the time that is now kept
         for them. The others are counted. A batch is asked once: what waits for its time has its place already."""
@@ -135,7 +135,7 @@ class Restraint:
         asked = [(batch, people) for batch, people in batches if batch.state == "planned"]
         held = rate_limits.hold(connection, [limit.key for limit in self._domains]) if asked else {}
         for batch, people in asked:
-            counts = domain_counts([person.email for person in people if not person.excluded], self.limits.domains)
+            counts = domain_counts(people.everybody.without(people.excluded).emails, self.limits.domains)
             latest, words = now, ""
             for limit in self._domains:
                 if count := counts.get(limit.counts, 0):

@@ -257,7 +257,7 @@ class _Run:
             with self.database.write() as connection:
                 say_why_it_waits(connection, self.issue_id, why)
 
-    def claim(self, requests: Sequence[tuple[Prepared, bytes]], people: Mapping[int, Sequence[Planned]]) -> int:
+    def claim(self, requests: Sequence[tuple[Prepared, bytes]], people: Mapping[int, Planned]) -> int:
         """Claims those of the requests that still hold, in one transaction, and hands them to the pool."""
         if not requests:
             return 0
@@ -298,12 +298,12 @@ class _Run:
             self.start = self.delivery.rng.randrange(self.planned) + 1
         return len(claims) + len(aside) + len(later)
 
-    def sender_can_write(self, people: Sequence[Planned]) -> bool:
+    def sender_can_write(self, people: Planned) -> bool:
         """Whether the mail API can express a mail of this sender at all, asked once. If not, the issue pauses."""
         if self.sender_is_checked or not people:
             return True
         self.sender_is_checked = True
-        fault = self.requests.sender_fault(self.issue.revision, people[0])
+        fault = self.requests.sender_fault(self.issue.revision, people.everybody.variant_keys[0])
         if fault:
             self.pause(fault)
         return not fault
@@ -318,7 +318,7 @@ class _Run:
         return Unresolved(since, batch.first_posted_at or since, same_api, in_flight, batch.attempts)
 
     def settle_without(
-        self, batch: Batch, people: Sequence[Planned], unresolved: Unresolved, now: datetime, *, posting: bool
+        self, batch: Batch, people: Planned, unresolved: Unresolved, now: datetime, *, posting: bool
     ) -> None:
         """Settles an uncertain batch without posting: asks the record, frees it, parks it, or waits."""
         api = self.delivery.api_of(batch.api, batch.account) or self.delivery.mail_api
