@@ -89,6 +89,8 @@ class Issue:
     planned: int | None = None
     forgotten_at: datetime | None = None
     frozen_through: int = 0
+    standing_mark: int | None = None
+    """Changes of people up to this one are in the frozen audience."""
     why: str = ""
     standing_seen: Standing | None = None
     """How its refusals and complaints stood when somebody last let it go on."""

@@ -17,6 +17,7 @@ from syndicate.storage.events import forget_raw_events
 from syndicate.storage.forgetting import forget_recipients, issues_to_forget
 from syndicate.storage.rate_limits import forget_passed, passed_keys
 from syndicate.storage.reader_steps import forget_unconfirmed, pending_since
+from syndicate.storage.standing_changes import forget_changes
 from syndicate.storage.transactional import forget_mails, newsletters_known
 
 CHUNK = 500
@@ -44,6 +45,7 @@ def forget_old(
     to raise what breaks it off."""
     before = horizon(keep, now)
     _forget_limits(database, now, between)
+    _forget(database, lambda c: forget_changes(c, CHUNK), CHUNK, between)
     return Forgotten(
         sign_ups=_forget_sign_ups(database, before.sign_ups, between),
         mails=_forget(database, lambda c: forget_mails(c, before.mails, MAILS_AT_ONCE), MAILS_AT_ONCE, between),

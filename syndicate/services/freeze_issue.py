@@ -39,6 +39,7 @@ from syndicate.storage.issues import (
 )
 from syndicate.storage.people import keep_people
 from syndicate.storage.slots import go_with
+from syndicate.storage.standing_changes import put_mark
 from syndicate.storage.unfreezing import back_to_awaiting
 from syndicate.storage.windows import lock_newsletter, numbered_articles
 
@@ -124,6 +125,7 @@ def _begin(database: Database, issue_id: int, now: datetime, faults: tuple[str |
     this one is past that."""
     seal, wrong = faults
     with database.write() as connection:
+        keep_people(connection)
         # Until this is committed no other issue of the newsletter begins.
         lock_newsletter(connection, get_issue(connection, issue_id).newsletter)
         issue = get_issue(connection, issue_id, lock=True)
@@ -145,7 +147,8 @@ def _begin(database: Database, issue_id: int, now: datetime, faults: tuple[str |
             why = f"The checks before sending found: {' '.join(wrong[:3])}"
             move_issue(connection, issue, "awaiting", why=why, approved_seal=None, send_at=None)
         elif not held:
-            move_issue(connection, issue, "freezing", frozen_at=now, frozen_through=0, why="")
+            mark = put_mark(connection)
+            move_issue(connection, issue, "freezing", frozen_at=now, frozen_through=0, standing_mark=mark, why="")
             issue = get_issue(connection, issue_id)
             if issue.kind == "cadence":
                 go_with(connection, issue, now)

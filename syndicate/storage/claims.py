@@ -19,6 +19,8 @@ from syndicate.storage.batches import HAD_IT, was_left_out
 from syndicate.storage.ledger import Batch, Claim, put_outcomes, set_aside
 
 _batches = tables.batches
+_FEW = 500
+"""People who are named one by one in a query."""
 _COLUMNS = ("ordinal", "subscriber_id", "email", "name", "variant_key")
 
 
@@ -35,6 +37,10 @@ class Planned:
 
     def __len__(self) -> int:
         return len(self.everybody)
+
+    def has_none_of(self, subscriber_ids: Collection[int]) -> bool:
+        """Whether none of these people is in it."""
+        return not subscriber_ids or set(subscriber_ids).isdisjoint(self.everybody.subscriber_ids)
 
     @property
     def not_now(self) -> frozenset[int]:
@@ -71,9 +77,12 @@ class Prepared:
     """Of the issue's content, as its bytes have it."""
 
 
-def planned_recipients(connection: Connection, newsletter: str, batches: Sequence[Batch]) -> dict[int, Planned]:
+def planned_recipients(
+    connection: Connection, newsletter: str, batches: Sequence[Batch], changed: Collection[int] | None = None
+) -> dict[int, Planned]:
     """Who is planned in each of an issue's batches, by its id, and who of them must not be mailed now: suppressed,
-    left, paused since it was frozen, or erased."""
+    left, paused since it was frozen, or erased. `changed` are the subscriber ids of those who changed since the freeze
+    (see `StandingChanges.known`): nobody else is looked at."""
     recipients, outcomes = tables.issue_recipients, tables.recipient_outcomes
     query = sa.select(outcomes.c.ordinal, outcomes.c.outcome, was_left_out().label("left_out")).where(
         outcomes.c.batch_id.in_([batch.id for batch in batches])
@@ -89,7 +98,7 @@ def planned_recipients(connection: Connection, newsletter: str, batches: Sequenc
         )
         # As the driver gives them, without an object of their own for each: there are many.
         everybody = Recipients.of(connection.execute(query).cursor.fetchall())
-        excluded = _excluded(connection, newsletter, span)
+        excluded = _excluded(connection, newsletter, span, _places(everybody, changed))
         for batch in batches:
             if first <= batch.first and batch.last <= last:
                 inside = range(batch.first, batch.last + 1)
@@ -158,13 +167,16 @@ def claim(
     worker_id: str,
     now: datetime,
     lease_seconds: float,
+    unchanged: Collection[int] = frozenset(),
 ) -> list[Claim]:
-    """Claims those of the prepared batches that are still as they were read and whose exclusions have not changed.
+    """Claims those of the prepared batches that are still as they were read and whose exclusions have not changed. Of
+    the batches whose ids are `unchanged` it is known that nobody in them changed since they were read.
 
     The caller has asked `may_post` in the same transaction. Batches with nobody left in them are accepted, with nothing
     to post; those that cannot be built go where their step says. Neither is returned."""
     held = _hold(connection, prepared)
-    excluded_now = _excluded_now(connection, newsletter, [each.batch for each in prepared if each.batch.id in held])
+    still = [each for each in prepared if each.batch.id in held]
+    excluded_now = _excluded_now(connection, newsletter, still, unchanged)
     with_outcomes = _with_outcomes(connection, list(held))
     claims: list[Claim] = []
     changes: list[dict[str, Any]] = []
@@ -282,26 +294,45 @@ def _exclusion() -> sa.Case[str]:
     )
 
 
-def _excluded(connection: Connection, newsletter: str, span: tuple[int, int, int]) -> dict[int, str]:
-    """Who of (issue, first ordinal, last ordinal) must not be mailed now, and why."""
+def _places(people: Recipients, changed: Collection[int] | None) -> list[int] | None:
+    """The ordinals of those who changed; None when that is not known."""
+    if changed is None:
+        return None
+    if not changed or set(changed).isdisjoint(people.subscriber_ids):
+        return []
+    pairs = zip(people.ordinals, people.subscriber_ids, strict=True)
+    return [ordinal for ordinal, subscriber in pairs if subscriber in changed]
+
+
+def _excluded(
+    connection: Connection, newsletter: str, span: tuple[int, int, int], some: Sequence[int] | None = None
+) -> dict[int, str]:
+    """Who of (issue, first ordinal, last ordinal), or of some of these ordinals, must not be mailed now, and why."""
+    if some is not None and not some:
+        return {}
     recipients, (issue_id, first, last) = tables.issue_recipients, span
     query = (
         sa.select(recipients.c.ordinal, _exclusion())
         .select_from(_people(newsletter))
         .where(recipients.c.issue_id == issue_id, recipients.c.ordinal.between(first, last), _exclusion() != "")
     )
+    if some is not None and len(some) <= _FEW:
+        query = query.where(recipients.c.ordinal.in_(some))
     return dict(connection.execute(query).all())
 
 
-def _excluded_now(connection: Connection, newsletter: str, batches: Sequence[Batch]) -> dict[int, frozenset[int]]:
-    owner = _owners(batches)
-    found: dict[int, set[int]] = {}
+def _excluded_now(
+    connection: Connection, newsletter: str, prepared: Sequence[Prepared], unchanged: Collection[int]
+) -> dict[int, frozenset[int]]:
     outcomes = tables.recipient_outcomes
+    found = {each.batch.id: set(each.now_excluded) for each in prepared if each.batch.id in unchanged}
     has_it = sa.select(outcomes.c.batch_id, outcomes.c.ordinal).where(
-        outcomes.c.batch_id.in_([batch.id for batch in batches]), outcomes.c.outcome == "accepted"
+        outcomes.c.batch_id.in_([each.batch.id for each in prepared]), outcomes.c.outcome == "accepted"
     )
     for row in connection.execute(has_it):
         found.setdefault(row.batch_id, set()).add(row.ordinal)
+    batches = [each.batch for each in prepared if each.batch.id not in unchanged]
+    owner = _owners(batches)
     for span in _spans(batches):
         for ordinal in _excluded(connection, newsletter, span):
             found.setdefault(owner(ordinal), set()).add(ordinal)

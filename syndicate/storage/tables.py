@@ -513,6 +513,7 @@ issues = sa.Table(
     Column("planned", Integer),  # recipients, once frozen
     Column("forgotten_at", Moment),  # since then nobody knows any more who they were
     Column("frozen_through", BigInteger, nullable=False, server_default="0"),  # highest subscriber id already frozen
+    Column("standing_mark", BigInteger),  # in standing_changes: what changed before is in the frozen audience
     _text("why"),  # why it is paused, awaiting again, cancelled, or waits while it is sent
     Column("reach", json_column()),  # whom it would reach as sealed: for audiences too large to look at anew
     Column("standing_seen", json_column()),  # how its refusals and complaints stood when somebody last let it go on
@@ -761,6 +762,16 @@ audience_counts = sa.Table(
     Column("people", BigInteger, nullable=False),
     comment="How many subscriptions there are of each kind, without those of erased people. Triggers keep it in the"
     " transaction of each change (see storage/counting.py), so that nothing else has to count people.",
+)
+
+standing_changes = sa.Table(
+    "standing_changes",
+    metadata,
+    Column("number", Key, primary_key=True),  # in the order of commits
+    Column("subscriber_id", Key),  # null: the mark of a freeze
+    sqlite_autoincrement=True,
+    comment="Whose suppression, erasure, subscription or pause changed, for the issues under way: triggers write it in"
+    " the transaction of each change (see storage/standing_changes.py).",
 )
 
 suppressions = sa.Table(

@@ -26,6 +26,7 @@ def back_to_awaiting(database: Database, issue_id: int, chunk: int) -> Literal["
                 "awaiting",
                 frozen_at=None,
                 frozen_through=0,
+                standing_mark=None,
                 approved_seal=None,
                 approved_by="",
                 approved_at=None,

@@ -36,6 +36,7 @@ from syndicate.storage.ledger import (
     sleeping_owners,
     take_over,
 )
+from syndicate.storage.standing_changes import StandingChanges
 from syndicate.storage.workers import Worker, lives_of
 
 PEOPLE_AT_ONCE = 8_000
@@ -124,6 +125,7 @@ class _Run:
             self.issue = get_issue(connection, issue_id)
             balance = books(connection, issue_id)
         self.requests = Requests(delivery, self.issue)
+        self.changes = StandingChanges(self.issue.standing_mark)
         self.planned = balance.planned
         self.settled = balance.planned - balance.waiting - balance.uncertain
 
@@ -226,7 +228,10 @@ class _Run:
                     spans=self.held.spans,
                 )
             # By the issue's own newsletter: it may have been renamed since this delivery began.
-            people = planned_recipients(connection, self.issue.newsletter, [*uncertain, *fresh])
+            self.changes.read_on(connection)
+            people = planned_recipients(
+                connection, self.issue.newsletter, [*uncertain, *fresh], self.changes.known
+            )
             self.withdrawn = withdrawn_revisions(connection, self.issue, {batch.revision for batch in uncertain})
             sleeping = sleeping_owners(connection, uncertain)
         self.tell_why_it_waits()
@@ -276,6 +281,7 @@ class _Run:
             later = self.restraint.domain_steps(
                 connection, [(each.batch, people[each.batch.id]) for each, _ in requests], now
             )
+            changed = self.changes.read_on(connection)
             claims = claim(
                 connection,
                 self.issue.newsletter,
@@ -283,6 +289,11 @@ class _Run:
                 worker_id=self.worker.id,
                 now=now,
                 lease_seconds=self.delivery.lease_seconds,
+                unchanged={
+                    each.batch.id
+                    for each, _ in requests
+                    if changed is not None and people[each.batch.id].has_none_of(changed)
+                },
             )
             self.restraint.settle(connection, [len(each.ordinals) for each in claims], now)
         for each in claims:

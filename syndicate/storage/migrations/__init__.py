@@ -74,10 +74,11 @@ def _upgrade_tables(connection: Connection) -> None:
             f"The database holds tables of another program: {str(error.orig).partition(chr(10))[0]}.",
             cure="Name an empty database in [database] url.",
         ) from error
-    from syndicate.storage import counting, ledger_counting
+    from syndicate.storage import counting, ledger_counting, standing_changes
 
     counting.install(connection)
     ledger_counting.install(connection)
+    standing_changes.install(connection)
 
 
 def require_current(database: Database) -> None:
