@@ -595,8 +595,8 @@ def test_who_is_proven_meanwhile_is_accepted_in_whatever_piece(database: Databas
         change_issue(connection, issue_id, state="sending")
     with database.read() as connection:
         [batch] = claimable(connection, issue_id, NOW, start=0, limit=9)
-        [person] = planned_recipients(connection, "morning", [batch])[batch.id]
-    assert (person.ordinal, person.has_it) == (3, True)
+        planned = planned_recipients(connection, "morning", [batch])[batch.id]
+    assert (list(planned.everybody.ordinals), planned.has_it) == ([3], frozenset({3}))
 
 
 def test_only_what_was_refused_since_the_last_acceptance_is_handed_back_and_not_for_ever(database: Database) -> None:

@@ -117,7 +117,7 @@ def _event(told: Any, event_id: str, now: datetime) -> MailEvent:
 def _kind(name: str, bounce: Mapping[str, Any], why: str) -> EventKind:
     if name == "email.suppressed":
         return _SUPPRESSED.get(str(bounce.get("reason")), "other")
-    if name == "email.bounced" and bounce.get("subType") in _OF_THE_CONTENT:
+    if name == "email.bounced" and str(bounce.get("subType")) in _OF_THE_CONTENT:
         return "blocked"
     if name == "email.bounced" and bounce.get("subType") == "MailboxFull":
         return "soft bounce"
