@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -128,12 +129,22 @@ class Ledger(RuleBasedStateMachine):
         outcomes=st.lists(st.sampled_from(OUTCOMES), max_size=6),
         dies_at=st.none() | st.tuples(st.integers(1, 12), st.sampled_from(["before", "after"])),
         late=st.booleans(),
+        asleep=st.sampled_from(["nobody", "within its lease", "past its lease"]),
     )
     def work(
-        self, outcomes: list[Outcome], dies_at: tuple[int, Literal["before", "after"]] | None, late: bool
+        self,
+        outcomes: list[Outcome],
+        dies_at: tuple[int, Literal["before", "after"]] | None,
+        late: bool,
+        asleep: Literal["nobody", "within its lease", "past its lease"],
     ) -> None:
-        """A process freezes, delivers and sweeps, until nothing is left that it can do now, or until it dies."""
+        """A process freezes, delivers and sweeps, until nothing is left that it can do now, or until it dies; another
+        may have fallen asleep in the middle of a request before, alive all the while."""
         self.time_passes()
+        if asleep != "nobody":
+            self.a_worker_falls_asleep()
+        if asleep == "past its lease":
+            self.a_lease_runs_out()
         self.api.outcomes, self.api.late_posts_arrive = list(outcomes), late
         with self.may_die(dies_at), suppress(Died, Refused):
             self.freeze_and_deliver()
@@ -146,15 +157,11 @@ class Ledger(RuleBasedStateMachine):
         with self.database.write() as connection:
             connection.execute(sa.update(batches).where(batches.c.retry_at.is_not(None)).values(retry_at=NOW))
 
-    @precondition(lambda self: self.sleeper is None and self.state() == "sending")
-    @rule()
     def a_worker_falls_asleep(self) -> None:
-        """In the middle of a request, alive all the while."""
-        self.time_passes()
-        self.sleeper = Sleeper(self.folder, self.api, self.issue_id)
+        self.freeze()
+        if self.sleeper is None and self.state() == "sending":
+            self.sleeper = Sleeper(self.folder, self.api, self.issue_id)
 
-    @precondition(lambda self: self.sleeper is not None)
-    @rule()
     def a_lease_runs_out(self) -> None:
         batches = tables.batches
         with self.database.write() as connection:
@@ -236,10 +243,12 @@ class Ledger(RuleBasedStateMachine):
 
     # --- parts ---
 
-    def freeze_and_deliver(self) -> None:
-        state = self.state()
-        if state in ("approved", "scheduled", "freezing"):
+    def freeze(self) -> None:
+        if self.state() in ("approved", "scheduled", "freezing"):
             freeze_it(self.database, self.issue_id, sheet=self.api.sheet)
+
+    def freeze_and_deliver(self) -> None:
+        self.freeze()
         with worker_lock(self.database, self.folder, "test", NOW) as worker:
             delivery = delivery_of(self.database, self.api, self.folder, patience_seconds=0.0)
             deliver(delivery, self.issue_id, worker, stop=threading.Event(), threads=2, clock=clock)
@@ -252,11 +261,12 @@ class Ledger(RuleBasedStateMachine):
         for _ in range(12):
             self.time_passes()
             self.somebody_resumes()
-            self.work([], None, False)
+            self.work([], None, False, "nobody")
             if self.state() in FINISHED:
                 break
         places = self.places()
         assert self.state() in FINISHED, (self.state(), places)
+        self.nobody_is_mailed_twice()
         if self.forced:
             return
         for to, place in places.items():
@@ -337,3 +347,24 @@ TestLedger = Ledger.TestCase
 TestLedger.settings = settings(
     max_examples=30, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+@pytest.mark.parametrize("past_its_lease", [False, True])
+@pytest.mark.parametrize("proof", ["keys", "record", "nothing"])
+def test_a_worker_that_slept_in_a_request_doubles_nobody(proof: Proof, past_its_lease: bool) -> None:
+    ledger = Ledger()
+    try:
+        ledger.begin(readers=4, per_request=2, proof=proof, singly=False)
+        ledger.a_worker_falls_asleep()
+        assert ledger.sleeper is not None
+        if past_its_lease:
+            ledger.a_lease_runs_out()
+        for _ in range(2):
+            ledger.work([], None, False, "nobody")
+            ledger.the_books_balance()
+        ledger.a_worker_wakes()
+        ledger.nobody_is_mailed_twice()
+        ledger.the_ledger_says_what_the_api_knows()
+    finally:
+        ledger.teardown()
+    assert set(ledger.api.taken) == {address(number) for number in range(1, 5)}
