@@ -15,8 +15,8 @@ from syndicate.web.polls import Polls
 from syndicate.web.security.body_limit import Limited, TooLarge, limit_for
 from syndicate.web.security.headers import add_headers
 from syndicate.web.security.hosts import Hosts, header, is_loopback, split_host
+from syndicate.web.static_files import ICON, StaticFiles
 from syndicate.web.static_files import PREFIX as STATIC
-from syndicate.web.static_files import StaticFiles
 from syndicate.web.webhooks import PREFIX as WEBHOOKS
 from syndicate.web.webhooks import Webhooks
 
@@ -93,7 +93,7 @@ class Front:
         if "\0" in path or b"%00" in scope.get("query_string", b""):
             await _say(400, "An address holds no NUL.", send_closed)
             return
-        if path.startswith(STATIC):
+        if path.startswith(STATIC) or path == ICON:
             await self._files(scope, receive, send_closed)
             return
         if path.startswith(WEBHOOKS):

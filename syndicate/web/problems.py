@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +15,7 @@ from syndicate.rendering.reader_words import reader_words
 from syndicate.services.sign_in import TooOften
 from syndicate.web.pages import page, with_query
 from syndicate.web.public.page import language_of, show
+from syndicate.web.routes import routers
 from syndicate.web.security.forms import Forged, local_path
 from syndicate.web.security.signed_in import NotAllowed, NotSignedIn, who_is
 
@@ -59,8 +61,8 @@ def status_of(error: SyndicateError) -> int:
 def problem(request: Request, status: int, sentence: str, cure: str = "", title: str = "") -> Response:
     """The error as people see it where they asked: in the console, on a public page, or in plain words."""
     title = title or _TITLES.get(status, "Something went wrong")
-    context = {"title": title, "problem": sentence, "cure": cure, "code": status}
     path = request.url.path
+    context = {"title": title, "problem": sentence, "cure": cure, "code": status, "back": _page_before(request, status)}
     try:
         if path == "/console" or path.startswith("/console/"):
             fragment = request.headers.get("hx-request") == "true"
@@ -71,6 +73,28 @@ def problem(request: Request, status: int, sentence: str, cure: str = "", title:
         # The page itself needs the database, or a template that somebody changed.
         _log.error("The error page could not be made: %s", error)
         return PlainTextResponse(f"{sentence} {cure}\n", status)
+
+
+@cache
+def _pages() -> frozenset[str]:
+    """The paths of all pages, as they are declared."""
+    declared = [route for router in routers() for route in router.routes]  # type: ignore[attr-defined]
+    return frozenset(route.path for route in declared if "GET" in route.methods)
+
+
+def _page_before(request: Request, status: int) -> str:
+    """The nearest page of the console from which this was asked for: the address itself where it also shows a form,
+    else one above it; "" when that is the first. Of what is not there, the list that it would be in."""
+    shown = _pages()
+    path = request.url.path.strip("/").split("/")
+    declared = getattr(request.scope.get("route"), "path", "").strip("/").split("/")
+    if status == 404 or len(declared) != len(path):
+        path = declared = path[:2]
+    longest = len(path) - (request.method in ("GET", "HEAD") and status != 404)
+    for length in range(longest, 1, -1):
+        if "/" + "/".join(declared[:length]) in shown:
+            return "/" + "/".join(path[:length])
+    return ""
 
 
 def _for_readers(request: Request, status: int) -> Response:

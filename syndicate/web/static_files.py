@@ -13,6 +13,8 @@ from typing import Any
 from syndicate.web.conditions import prefers_gzip
 
 PREFIX = "/static/"
+ICON = "/favicon.ico"
+"""Where browsers look for a page's mark without being told of it."""
 FOLDER = Path(__file__).resolve().parent / "static"
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -20,6 +22,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
+_FOR_EVER = b"public, max-age=31536000, immutable"
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,7 +37,7 @@ class _File:
 
 
 class StaticFiles:
-    """An ASGI application below `/static/`."""
+    """An ASGI application below `/static/`, and at `/favicon.ico`."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._addresses: dict[str, str] = {}
@@ -46,13 +49,16 @@ class StaticFiles:
             address = f"{PREFIX}{sha256(content).hexdigest()[:16]}/{path.name}"
             self._addresses[path.name] = address
             self._files[address] = _File(_TYPES[path.suffix], content, gzip.compress(content, 9, mtime=0))
+        if "mark.svg" in self._addresses:
+            self._files[ICON] = self._files[self._addresses["mark.svg"]]
 
     def address(self, name: str) -> str:
         """Where a file is. Raises KeyError for one that is not shipped."""
         return self._addresses[name]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request; an address is good for ever, because its content never changes."""
+        """Answers one request. An address is good for ever, because its content never changes; only that of the mark is
+        the same for every one."""
         file = self._files.get(scope["path"])
         method = scope["method"]
         if file is None or method not in ("GET", "HEAD"):
@@ -66,7 +72,7 @@ class StaticFiles:
             status, body = 200, file.gzipped if coded else file.plain
             headers = [
                 (b"content-type", file.media_type.encode()),
-                (b"cache-control", b"public, max-age=31536000, immutable"),
+                (b"cache-control", b"public, max-age=86400" if scope["path"] == ICON else _FOR_EVER),
                 (b"vary", b"Accept-Encoding"),
                 *([(b"content-encoding", b"gzip")] if coded else []),
             ]

@@ -180,7 +180,8 @@ def test_at_another_time_and_cancelled(newsroom: WebSite) -> None:
     shown = sender.submit(at, f"{at}/send", seal=seal_of(sender.get(at).text), at=later).text
     assert "Set for" in shown
     assert "Cancelled" in sender.submit(at, f"{at}/cancel").text
-    assert sender.submit("/console/issues", f"{at}/resume").status_code == 409
+    refused = sender.submit("/console/issues", f"{at}/resume")
+    assert refused.status_code == 409 and f'href="{at}">Back<' in refused.text
 
 
 def test_a_time_in_the_past_is_refused_where_it_was_typed(newsroom: WebSite) -> None:
@@ -256,7 +257,11 @@ def test_nothing_is_done_by_a_get_and_what_is_not_there_is_not_found(newsroom: W
     admin = newsroom.client("admin")
     for verb in ("send", "approve", "stop", "cancel", "edit"):
         assert admin.get(f"/console/issues/1/{verb}").status_code in (404, 405)
-    assert admin.get("/console/issues/999").status_code == 404
+    missing = admin.get("/console/issues/999")
+    assert missing.status_code == 404 and 'href="/console/issues">Back<' in missing.text
+    assert ">Back<" not in admin.get("/console/nowhere").text
+    unknown = admin.submit("/console/issues", "/console/issues/draft", newsletter="morning", cadence="hourly")
+    assert unknown.status_code == 422 and 'href="/console/issues">Back<' in unknown.text
 
 
 @pytest.mark.browser

@@ -84,6 +84,15 @@ def test_static_files_stay_for_ever_and_nothing_else_is_there(web_site: WebSite)
         ).split()[1] in (b"404", b"400")
 
 
+def test_the_mark_is_where_browsers_look_for_it_unasked(web_site: WebSite) -> None:
+    client = web_site.stranger()
+    mark = client.get("/favicon.ico")
+    assert (mark.status_code, mark.headers["content-type"]) == (200, "image/svg+xml")
+    assert mark.text.startswith("<svg") and "immutable" not in mark.headers["cache-control"]
+    assert client.head("/favicon.ico").status_code == 200
+    assert '<link rel="icon" href="/favicon.ico" type="image/svg+xml">' in client.get("/").text
+
+
 def test_a_request_beyond_the_limit_is_refused_before_it_is_read(web_site: WebSite) -> None:
     said = b"POST /console/sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2000000\r\nConnection: close\r\n\r\n"
     assert _raw(web_site.url, said).split()[1] == b"413"
