@@ -3,6 +3,7 @@ server, within a size, and with headers that close what pages do not need."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -112,12 +113,33 @@ class Front:
                 await send_closed(message)
 
         try:
-            await self.app(scope, body, send_unless_too_large)
+            if scope["method"] == "HEAD":
+                await _head(self.app, scope, body, send_unless_too_large)
+            else:
+                await self.app(scope, body, send_unless_too_large)
         except TooLarge:
             if begun:
                 raise
         if body.exceeded and not begun:
             await _too_large(limit, send_closed)
+
+
+async def _head(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """What a GET would say, without its content (RFC 9110 §9.3.2). A stream without end is left at its beginning."""
+    said = asyncio.Event()
+
+    async def receive_until_said() -> MutableMapping[str, Any]:
+        # A body means nothing here: what asks for more than the head hears that nobody waits for it.
+        await said.wait()
+        return {"type": "http.disconnect"}
+
+    async def send_head(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b""})
+            said.set()
+
+    await app({**scope, "method": "GET"}, receive_until_said, send_head)
 
 
 async def _too_large(limit: int, send: Send) -> None:

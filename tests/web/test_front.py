@@ -69,6 +69,22 @@ def test_pages_of_the_console_hold_nothing_inline(web_site: WebSite) -> None:
         assert "<script>" not in text
 
 
+def test_a_head_says_what_a_get_would_and_brings_nothing(web_site: WebSite) -> None:
+    """RFC 9110 §9.3.2."""
+    editor = web_site.client()
+    for path in ("/", "/subscribe", "/archive/", "/console/", "/console/sign-in", "/nothing", "/api/v1/openapi.json"):
+        got, head = editor.get(path), editor.request("HEAD", path)
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        for name in ("content-type", "cache-control", "x-content-type-options"):
+            assert head.headers.get(name) == got.headers.get(name), (path, name)
+        assert set(head.headers) == set(got.headers), path
+    # A stream without end, and what only a POST does.
+    assert editor.request("HEAD", "/console/live").headers["content-type"].startswith("text/event-stream")
+    assert editor.request("HEAD", "/console/stop-sending").status_code == 405
+    raw = b"HEAD /console/sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    assert _raw(web_site.url, raw).endswith(b"\r\n\r\n")
+
+
 def test_static_files_stay_for_ever_and_nothing_else_is_there(web_site: WebSite) -> None:
     page = web_site.stranger().get("/console/sign-in").text
     (sheet,) = [each for each in page.split('"') if each.endswith("console.css")]
