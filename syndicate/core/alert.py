@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from syndicate.core.issue import BEFORE_FREEZING, State
+from syndicate.core.issue import BEFORE_FREEZING, Issue, State
 from syndicate.core.slot import KnownSlot
 
 
@@ -68,6 +68,14 @@ def slot_trouble(slot: KnownSlot, issue_state: State | None, now: datetime) -> T
 def slot_key(slot: KnownSlot) -> str:
     """The key of what is told of that slot."""
     return Trouble("slot", _subject(slot), "").key
+
+
+def unbegun_trouble(issue: Issue) -> Trouble:
+    """An issue that somebody set for a time, which has passed, and that did not begin."""
+    when = f" for {issue.send_at:%Y-%m-%d %H:%M} UTC" if issue.send_at else ""
+    why = f" {issue.why.rstrip('.')}." if issue.why else ""
+    told = f"Issue {issue.id} of {issue.newsletter} was set{when} and did not begin: it is {issue.state}.{why}"
+    return Trouble("issue", f"{issue.id} unbegun", f"{told} `syndicate issues show {issue.id}` says how it stands.")
 
 
 def _subject(slot: KnownSlot) -> str:

@@ -23,6 +23,7 @@ from syndicate.core.alert import (
     compare,
     is_overdue,
     slot_trouble,
+    unbegun_trouble,
 )
 from syndicate.core.feed import Feed
 from syndicate.core.health import source_health
@@ -41,6 +42,7 @@ from syndicate.storage.alerts import (
     owed_to_webhook,
     record_webhook,
     stopped_issues,
+    unbegun_issues,
     uncertain_issues,
     unsent_slots,
 )
@@ -169,6 +171,8 @@ def _troubles(
         cure = "Nothing is drafted or sent. `syndicate newsletters clock --go-on` says that it is right."
         yield Trouble("clock", "held", f"The clock jumped. {held} {cure}")
     yield from _slots(connection, newsletters, now, held=bool(held))
+    for issue in unbegun_issues(connection, now - SLOT_LATE):
+        yield unbegun_trouble(issue)
     for number, count in uncertain_issues(connection).items():
         cure = f"`syndicate issues resolve {number}` settles it."
         told = f"Of issue {number} nobody can tell whether {count:,} got it."

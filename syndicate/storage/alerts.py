@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syndicate.core.alert import Trouble
-from syndicate.core.issue import State
+from syndicate.core.issue import Issue, State
 from syndicate.core.slot import OPEN, UNSENT, KnownSlot
 from syndicate.storage import tables
+from syndicate.storage.issues import to_issue
 
 _alerts, _slots, _issues, _batches, _audit = (
     tables.alerts,
@@ -125,6 +126,19 @@ def unsent_slots(connection: Connection, now: datetime) -> list[tuple[KnownSlot,
         state = values.pop("issue_state")
         found.append((KnownSlot(**values), state))
     return found
+
+
+def unbegun_issues(connection: Connection, before: datetime) -> list[Issue]:
+    """Issues that were set for that moment or an earlier one and have not begun, but for those that go with a slot: the
+    slot is told of."""
+    of_slot = sa.exists().where(_slots.c.issue_id == _issues.c.id, _slots.c.state == "going")
+    query = (
+        sa.select(_issues)
+        .where(_issues.c.state.in_(["scheduled", "freezing"]), _issues.c.send_at <= before, ~of_slot)
+        .order_by(_issues.c.send_at)
+        .limit(100)
+    )
+    return [to_issue(row) for row in connection.execute(query)]
 
 
 def uncertain_issues(connection: Connection) -> dict[int, int]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from syndicate.core.alert import AlertChannels
 from syndicate.core.feed import Feed
 from syndicate.http import Client
-from syndicate.services.approve_issue import approve
+from syndicate.services.approve_issue import approve, schedule
 from syndicate.services.raise_alerts import Raised, beat, post_alerts, raise_alerts
 from syndicate.services.settle_missed import merge_missed
 from syndicate.sources.base import SourceSettings
@@ -117,7 +117,23 @@ def test_an_issue_that_was_sent_on_its_way_and_did_not_begin(clock: Clockwork) -
     clock.newsletters = [replace(MORNING, approval="automatic")]
     release(clock.database, [1], utc("2026-11-20T05:10"))
     clock.at("2026-11-20T07:00")
-    assert "did not begin: issue 1 is scheduled" in look(clock, "2026-11-20T07:15").began[0]
+    [told] = look(clock, "2026-11-20T07:15").began
+    assert "did not begin: issue 1 is scheduled" in told
+
+
+def test_a_send_by_hand_that_did_not_begin_at_its_time_is_told(clock: Clockwork) -> None:
+    release(clock.database, [1], utc("2026-11-20T05:10"))
+    clock.at("2026-11-20T06:00")
+    approve(clock.database, 1, now=utc("2026-11-20T06:05"), actor="editor")
+    with clock.database.write() as connection:
+        connection.execute(sa.update(tables.slots).values(state="skipped", settled_at=utc("2026-11-20T06:06")))
+    schedule(clock.database, 1, send_at=utc("2026-11-20T09:00"), now=utc("2026-11-20T06:07"), actor="editor")
+    assert look(clock, "2026-11-20T09:14") == Raised()
+    [told] = look(clock, "2026-11-20T09:15").began
+    assert told.startswith("Issue 1 of morning was set for 2026-11-20 09:00 UTC and did not begin: it is scheduled.")
+    with clock.database.write() as connection:
+        connection.execute(sa.update(tables.issues).values(state="sending"))
+    assert look(clock, "2026-11-20T09:16").ended == ("issue 1 unbegun",)
 
 
 def test_a_held_clock_is_told(clock: Clockwork) -> None:
