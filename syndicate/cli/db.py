@@ -113,8 +113,11 @@ def restore(frame: Frame, file: Path) -> None:
             "left": brought.left,
             "erased": brought.erased,
             "lifted": brought.lifted,
+            "journal_gap": restored.gap,
         }
     )
+    if restored.gap:
+        frame.warn(f"{restored.gap} Put the journal of that site there and restore once more, if it is to be had.")
     if not frame.as_json:
         frame.say(f"Restored, at revision {restored.revision}. Before: {restored.aside or 'nothing'}.")
         frame.say(

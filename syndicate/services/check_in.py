@@ -10,7 +10,7 @@ from syndicate.storage import instance
 from syndicate.storage.audit import record
 from syndicate.storage.database import Database
 from syndicate.storage.epoch import raise_epoch, read_epoch
-from syndicate.storage.journal_replay import begin_journal, is_behind, replay
+from syndicate.storage.journal_replay import begin_journal, is_behind, journal_gap, replay
 from syndicate.storage.workers import workers_are_up
 
 
@@ -29,12 +29,13 @@ def check_in(
     was suppressed and is only in the journal is taken in first.
 
     `beside` is the folder of the journal and the epoch, `directory` the site's, `account` the mail API's."""
-    journal = database.journal
+    journal, gap = database.journal, ""
     if journal is not None:
         database.pay_journal()
         with database.read() as connection:
-            behind = is_behind(connection, journal)
-        if behind or journal.length() is None:
+            behind = is_behind(connection, journal) or journal.length() is None
+            gap = journal_gap(connection, journal) if behind else ""
+        if behind:
             with database.write() as connection:
                 replay(connection, journal, now)
                 begin_journal(connection, journal)
@@ -48,7 +49,7 @@ def check_in(
         here = Here(place, web_url, account, live, read_epoch(beside, name), others)
         judgement = judge(before, here)
         if judgement.quarantine and not before.quarantined:
-            why = " ".join(each.text for each in judgement.differences)
+            why = " ".join([*(each.text for each in judgement.differences), *filter(None, [gap])])
             instance.quarantine(connection, why)
             record(connection, at=now, action="instance.quarantine", detail={"why": why})
         if judgement.remember is not None:

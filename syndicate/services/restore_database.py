@@ -16,8 +16,8 @@ from syndicate.storage.audit import record
 from syndicate.storage.backups import copy_database, database_file, replace_content, set_aside
 from syndicate.storage.database import Database, open_database
 from syndicate.storage.integrity import find_damage
-from syndicate.storage.journal import Journal
-from syndicate.storage.journal_replay import Replayed, replay
+from syndicate.storage.journal import Journal, known_lengths
+from syndicate.storage.journal_replay import Replayed, journal_gap, replay
 from syndicate.storage.migrations import current_revision
 from syndicate.storage.workers import live_workers
 
@@ -27,11 +27,12 @@ WHY = "A backup was put in its place."
 @dataclass(frozen=True, slots=True)
 class Restored:
     """`aside` is where the database that was there is kept, or None when there was none; `brought` what the journal of
-    suppressions added."""
+    suppressions added; `gap` why that may not be all, or ""."""
 
     aside: Path | None
     revision: str
     brought: Replayed
+    gap: str = ""
 
 
 def restore_database(
@@ -45,15 +46,19 @@ def restore_database(
         raise StorageError(f"There is no file {backup}.", cure="`syndicate db backup` makes one.")
     _refuse_workers(path, database, directory)
     # What the database that is replaced has not written down yet, where it can still be read.
+    without_journal = ""
     with suppress(StorageError, sa.exc.SQLAlchemyError):
         if path.exists():
             database.pay_journal()
+            with database.read() as connection:
+                if not known_lengths(connection):
+                    without_journal = instance.instance_id(connection)
     staged = path.with_name(f"{path.name}.staged")
     for suffix in ("", "-wal", "-shm"):
         staged.with_name(staged.name + suffix).unlink(missing_ok=True)
     copy_database(backup, staged)
     try:
-        revision, brought = _prepare(staged, backup, Journal(beside), actor, now)
+        revision, brought, gap = _prepare(staged, backup, Journal(beside), without_journal, actor, now)
         aside = None
         if path.exists():
             aside = path.with_name(f"{path.stem}-before-{now:%Y%m%d-%H%M%S}{path.suffix}")
@@ -65,10 +70,13 @@ def restore_database(
     finally:
         for suffix in ("", "-wal", "-shm"):
             staged.with_name(staged.name + suffix).unlink(missing_ok=True)
-    return Restored(aside, revision, brought)
+    return Restored(aside, revision, brought, gap)
 
 
-def _prepare(staged: Path, backup: Path, journal: Journal, actor: str, now: datetime) -> tuple[str, Replayed]:
+def _prepare(
+    staged: Path, backup: Path, journal: Journal, without_journal: str, actor: str, now: datetime
+) -> tuple[str, Replayed, str]:
+    """`without_journal` names the database that is replaced when nothing was ever to be written down of it."""
     copied = open_database(f"sqlite:///{staged}")
     with ExitStack() as at_the_end:
         at_the_end.callback(copied.dispose)
@@ -78,10 +86,13 @@ def _prepare(staged: Path, backup: Path, journal: Journal, actor: str, now: date
             if damage := _broken_pages(connection):
                 raise StorageError(f"{backup} is not whole: {damage}", cure="Take an older backup.")
         copied.upgrade()  # raises for one that a newer program made
+        with copied.read() as connection:
+            is_empty = journal.length() is None and instance.instance_id(connection) == without_journal
+            gap = "" if is_empty else journal_gap(connection, journal)
         with copied.write() as connection:
             brought = replay(connection, journal, now)
         with copied.write() as connection:
-            instance.quarantine(connection, WHY)
+            instance.quarantine(connection, f"{WHY} {gap}".strip())
             # Who held claims when the backup was made is gone, or works for another database.
             connection.execute(
                 sa.update(tables.workers).where(tables.workers.c.gone_at.is_(None)).values(gone_at=now)
@@ -93,7 +104,7 @@ def _prepare(staged: Path, backup: Path, journal: Journal, actor: str, now: date
             revision = current_revision(connection)
         with copied.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    return revision, brought
+    return revision, brought, gap
 
 
 def _broken_pages(connection: sa.Connection) -> str:

@@ -188,6 +188,12 @@ def known_length(connection: Connection, name: str) -> int:
     return connection.execute(query).scalar_one_or_none() or 0
 
 
+def known_lengths(connection: Connection) -> dict[str, int]:
+    """How many octets of each journal, by its name, the database has taken in."""
+    rows = connection.execute(sa.select(suppression_journals.c.name, suppression_journals.c.octets))
+    return {row.name: row.octets for row in rows}
+
+
 def _pending(connection: Connection) -> list[Entry]:
     pending: list[Entry] = connection.info.setdefault(_PENDING, [])
     return pending

@@ -47,6 +47,22 @@ def is_behind(connection: Connection, journal: Journal) -> bool:
     return found is not None and found[1] > journals.known_length(connection, found[0])
 
 
+def journal_gap(connection: Connection, journal: Journal) -> str:
+    """Why the journal cannot tell all that the database does not know, in a sentence; "" when it can. To be asked
+    before it is taken in or begun."""
+    found, known = journal.length(), journals.known_lengths(connection)
+    unknown = "who left or was suppressed since is not known here, and would be mailed."
+    if found is None:
+        return f"There is no journal of suppressions at {journal.path}: {unknown}"
+    name, octets = found
+    ours = any(True for _ in journal.entries(instance_id(connection)))
+    if (known and name not in known) or not ours:
+        return f"The journal of suppressions at {journal.path} is another than this database's own: {unknown}"
+    if octets < known.get(name, 0):
+        return f"The journal of suppressions at {journal.path} is shorter than it was: {unknown}"
+    return ""
+
+
 def begin_journal(connection: Connection, journal: Journal) -> None:
     """Where there is no file yet, begins one with every suppression in force."""
     if journal.length() is not None:

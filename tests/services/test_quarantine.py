@@ -19,6 +19,7 @@ from syndicate.services.add_subscriber import add_subscriber
 from syndicate.services.check_in import check_in
 from syndicate.services.confirm_live import confirm_live, what_differs
 from syndicate.services.erase_subscriber import erase_subscriber
+from syndicate.services.restore_database import restore_database
 from syndicate.services.suppress_subscriber import suppress_subscriber
 from syndicate.services.unsuppress_subscriber import unsuppress_subscriber
 from syndicate.storage import instance, people, tables
@@ -174,6 +175,60 @@ def test_the_erased_are_erased_again_in_a_restored_database(site: Place, tmp_pat
     assert restored.quarantined() is None
     assert restored.check_in().remember is not None
     restored.database.dispose()
+
+
+def test_a_restored_database_says_when_its_journal_is_not_there(site: Place, tmp_path: Path) -> None:
+    if not site.database.is_sqlite:
+        pytest.skip("a file is the backup here")
+
+    def restored(folder: Path) -> str:
+        folder.mkdir(exist_ok=True)
+        there = Place(f"sqlite:///{folder / 'site.db'}", folder, site.now)
+        done = restore_database(
+            there.database, backup, directory=folder, beside=folder / ".syndicate", actor="ann", now=site.now
+        )
+        why = there.quarantined() or ""
+        there.database.dispose()
+        assert done.gap in why
+        return done.gap
+
+    site.add("ann@example.com")
+    site.check_in()
+    for email in ("ben@example.com", "cleo@example.com"):
+        suppress_subscriber(site.database, email=email, because="asked", now=site.now)
+    backup = tmp_path / "backup.db"
+    with closing(sqlite3.connect(site.url.removeprefix("sqlite:///"))) as source, closing(
+        sqlite3.connect(backup)
+    ) as target:
+        source.backup(target)
+    suppress_subscriber(site.database, email="ann@example.com", because="asked", now=site.now)
+    alone = tmp_path / "alone"
+    assert "There is no journal of suppressions at" in restored(alone)
+    beside = tmp_path / "beside" / ".syndicate"
+    beside.mkdir(parents=True)
+    shutil.copyfile(tmp_path / ".syndicate" / "suppressions.log", beside / "suppressions.log")
+    assert restored(tmp_path / "beside") == ""
+    # What another site, or one begun since, has written is no witness.
+    other = Place(f"sqlite:///{tmp_path / 'other.db'}", tmp_path / "other", site.now)
+    other.database.upgrade()
+    start(other.database, site.now)
+    with other.database.write() as connection:
+        connection.execute(sa.update(tables.signing_keys).values(secret=b"o" * 32))
+    suppress_subscriber(other.database, email="eve@example.com", because="asked", now=site.now)
+    other.database.dispose()
+    assert "is another than this database's own" in restored(tmp_path / "other")
+    lines = (beside / "suppressions.log").read_bytes().splitlines(keepends=True)
+    (beside / "suppressions.log").write_bytes(b"".join(lines[:2]))
+    assert "is shorter than it was" in restored(tmp_path / "beside")
+
+
+def test_a_copy_that_finds_no_journal_says_so_in_its_quarantine(site: Place) -> None:
+    site.add("ann@example.com")
+    site.check_in(live=True)
+    suppress_subscriber(site.database, email="ben@example.com", because="asked", now=site.now)
+    (site.folder / ".syndicate" / "suppressions.log").unlink()
+    assert site.check_in("elsewhere", live=True).quarantine
+    assert "There is no journal of suppressions at" in (site.quarantined() or "")
 
 
 def test_an_older_state_of_either_database_is_quarantined_until_somebody_confirms(site: Place) -> None:
