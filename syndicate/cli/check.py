@@ -8,9 +8,11 @@ import click
 
 from syndicate.cli.frame import Frame, site_command
 from syndicate.core.live_mail import is_live
-from syndicate.errors import MailAPIError, SettingsError, SyndicateError
+from syndicate.errors import MailAPIError, SettingsError, StorageError, SyndicateError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from syndicate.services.check_site import Finding
     from syndicate.site import Site
 
@@ -46,19 +48,26 @@ def check(frame: Frame) -> None:
     found += check_site.check_templates(site.templates, site.directory / "templates", site.newsletters)
     stored = list(check_site.check_database(site.database, site.newsletters))
     found += stored
-    if all(each.level != "error" for each in stored):
+    ready = all(each.level != "error" for each in stored)
+    if ready:
         found.append(check_site.check_worker(site.database, site.directory))
         found += check_site.check_sending(site.database)
     found.append(check_site.check_folder(site.feeds_folder))
     if site.mail.is_sandbox and not site.mail.url:
         text = "The sandbox starts when it is needed; mails go to outbox/ only."
         found.append(check_site.Finding("mail API", "ok", text))
+        if ready:
+            found += _foreseen(site, "", live=False)
     else:
         try:
-            url = site.mail_api().url
+            mail_api = site.mail_api()
+            url = mail_api.url
             found.append(check_site.check_mail_api(site.mail.api, url))
-            if is_live(url) and all(each.level != "error" for each in stored):
+            if ready:
+                found += _foreseen(site, mail_api.account, live=is_live(url))
+            if is_live(url) and ready:
                 found.append(_live(site, url))
+                found += check_site.check_sample_readers(site.database)
         except MailAPIError as error:
             found.append(check_site.Finding("mail API", "error", str(error)))
     found += check_site.check_samples(site.publication, site.sender)
@@ -76,6 +85,33 @@ def check(frame: Frame) -> None:
 def _row(found: Finding) -> dict[str, Any]:
     row = {"id": found.key or found.area, "area": found.area, "level": found.level, "text": found.text}
     return {**row, "since": found.since} if found.since else row
+
+
+def _foreseen(site: Site, account: str, *, live: bool) -> Iterator[Finding]:
+    """Whether the next process that sends would put the database into quarantine, or refuse to send from here."""
+    from syndicate.services.check_in import foresee
+    from syndicate.services.check_site import Finding
+    from syndicate.storage.instance import quarantined_why
+
+    with site.database.read() as connection:
+        if quarantined_why(connection) is not None:
+            return  # it is told already
+    try:
+        judgement = foresee(
+            site.database,
+            directory=site.directory,
+            beside=site.beside,
+            place=site.place,
+            web_url=site.publication.web_url,
+            account=account,
+            live=live,
+        )
+    except StorageError:
+        return  # it was never started, and remembers nothing
+    if judgement.quarantine or judgement.wait_here:
+        told = " ".join(each.text for each in judgement.differences)
+        what = "The database would go into quarantine" if judgement.quarantine else "Nothing would be sent from here"
+        yield Finding("sending", "error", f"{what}: {told} `syndicate confirm-live` says that it is right so.")
 
 
 def _live(site: Site, api_url: str) -> Finding:

@@ -39,10 +39,7 @@ def check_in(
             with database.write() as connection:
                 replay(connection, journal, now)
                 begin_journal(connection, journal)
-    with database.read() as connection:
-        places = instance.remembered(connection).places
-    hosts = {known.partition(":")[0] for known in places} - {place.partition(":")[0]}
-    others = not database.is_sqlite and bool(hosts) and workers_are_up(database, directory, hosts)
+    others = _others_are_up(database, directory, place)
     with database.write() as connection:
         before = instance.remembered(connection, lock=True)
         name = instance.instance_id(connection)
@@ -60,3 +57,19 @@ def check_in(
     return judgement
 
 
+def foresee(
+    database: Database, *, directory: Path, beside: Path, place: str, web_url: str, account: str, live: bool
+) -> Judgement:
+    """What checking in would come to, but for what only the journal knows. Looks, and changes nothing."""
+    others = _others_are_up(database, directory, place)
+    with database.read() as connection:
+        before = instance.remembered(connection)
+        epoch = read_epoch(beside, instance.instance_id(connection))
+    return judge(before, Here(place, web_url, account, live, epoch, others))
+
+
+def _others_are_up(database: Database, directory: Path, place: str) -> bool:
+    with database.read() as connection:
+        places = instance.remembered(connection).places
+    hosts = {known.partition(":")[0] for known in places} - {place.partition(":")[0]}
+    return not database.is_sqlite and bool(hosts) and workers_are_up(database, directory, hosts)

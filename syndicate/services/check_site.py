@@ -18,6 +18,7 @@ from syndicate.core.newsletter import Newsletter
 from syndicate.core.publication import Publication, Sender
 from syndicate.errors import StorageError
 from syndicate.storage.alerts import list_alerts
+from syndicate.storage.audience import MOST_SAMPLES, count_samples
 from syndicate.storage.database import Database
 from syndicate.storage.definition_states import lost_readers
 from syndicate.storage.halt import stopped_by
@@ -145,6 +146,17 @@ def check_samples(publication: Publication, sender: Sender) -> Iterator[Finding]
         yield Finding(
             "samples", "warning", f"These are samples still, and nothing live is sent with them: {', '.join(found)}."
         )
+
+
+def check_sample_readers(database: Database) -> Iterator[Finding]:
+    """Readers for whose sake an issue is refused when mail is live."""
+    with database.read() as connection:
+        count = count_samples(connection)
+    if count:
+        more = " or more" if count == MOST_SAMPLES else ""
+        told = f"{count:,}{more} active readers are samples" if count > 1 else "1 active reader is a sample"
+        cure = "An issue that would go to one is refused: erase or suppress them."
+        yield Finding("samples", "error", f"{told}, such as under example.com. {cure}")
 
 
 def _is_template(path: Path) -> bool:

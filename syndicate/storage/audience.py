@@ -70,6 +70,26 @@ def count_sample_readers(connection: Connection, issue: Issue, now: datetime) ->
     return connection.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar_one()
 
 
+def count_samples(connection: Connection) -> int:
+    """How many readers with an active subscription have a sample address, at most MOST_SAMPLES."""
+    people, subscriptions = tables.subscribers, tables.subscriptions
+    sample = tables.SAMPLE_ON_SQLITE if connection.dialect.name == "sqlite" else tables.SAMPLE_ON_POSTGRESQL
+    active = sa.select(subscriptions.c.subscriber_id).where(
+        subscriptions.c.subscriber_id == people.c.id, subscriptions.c.status == "active"
+    )
+    found = (
+        sa.select(people.c.id)
+        .where(
+            sa.text(f"({sample})"),
+            people.c.suppressed == "",
+            people.c.erased_at.is_(None),
+            active.limit(1).correlate(people).scalar_subquery().is_not(None),
+        )
+        .limit(MOST_SAMPLES)
+    )
+    return connection.execute(sa.select(sa.func.count()).select_from(found.subquery())).scalar_one()
+
+
 def not_in_audience(
     connection: Connection, newsletter: str, addresses: tuple[str, ...], *, now: datetime
 ) -> list[str]:

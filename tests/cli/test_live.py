@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from syndicate.site import open_site
+from syndicate.storage import tables
+from syndicate.storage.instance import quarantined_why
 from tests.end_to_end.site import SiteFolder, make_site
 
 
@@ -37,3 +41,29 @@ def test_check_says_why(site: SiteFolder) -> None:
     done = site.call("check")
     assert done.returncode == 1
     assert "live mail: Nothing is sent: These are samples still" in done.stdout
+    assert "samples: 3 active readers are samples" in done.stdout
+    assert "quarantine" not in done.stdout
+
+
+def test_check_foresees_a_quarantine_and_changes_nothing(site: SiteFolder) -> None:
+    database = open_site(site.folder).database
+    elsewhere = {"machine": "another:/site", "web_url": "https://old.quay-news.pt", "mail_account": "another"}
+    with database.write() as connection:
+        connection.execute(sa.update(tables.instance).values(**elsewhere))
+    told = next(line for line in site.call("check").stdout.splitlines() if "would go into quarantine" in line)
+    for part in ("It was used at another:/site", "[web] url was https://old.quay-news.pt", "account at the mail API"):
+        assert part in told
+    with database.read() as connection:
+        assert quarantined_why(connection) is None
+    database.dispose()
+
+
+def test_a_rehearsal_may_move(site: SiteFolder) -> None:
+    database = open_site(site.folder).database
+    with database.write() as connection:
+        connection.execute(sa.update(tables.instance).values(machine="another:/site", mail_account="another"))
+    database.dispose()
+    settings = site.folder / "syndicate.toml"
+    settings.write_text(settings.read_text().replace("https://203.0.113.9:8025", "http://127.0.0.1:9"))
+    told = site.call("check").stdout
+    assert "quarantine" not in told and "readers are samples" not in told
