@@ -127,7 +127,7 @@ def begin(client: requests.Session, method: str, path: str, **options: Any) -> r
     """The answer to a request; of a stream without end, its beginning."""
     answer = client.request(method, path, stream=True, **options)
     if answer.headers.get("content-type", "").startswith("text/event-stream"):
-        answer._content = next(answer.iter_content(100_000))
+        answer._content = next(answer.iter_content(100_000), b"")  # a HEAD has none
     assert answer.content is not None
     answer.close()
     return answer

@@ -209,7 +209,8 @@ def test_a_method_is_what_the_request_line_says(hostile: HostileSite) -> None:
     declared = routes(*UNSAFE, "GET")
     for route in sorted({path for _, path in routes(*UNSAFE)}):
         for method in {"PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND"}:
-            if (method, route) not in declared:
+            # A HEAD is answered where a GET is, and does as little.
+            if ("GET" if method == "HEAD" else method, route) not in declared:
                 answer = begin(admin, method, hostile.path(route), data=fields, headers=headers)
                 assert answer.status_code in (400, 401, 404, 405), (method, route, answer.status_code)
     assert rows(hostile.web, but=BOOKKEEPING) == before
