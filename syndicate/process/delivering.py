@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,6 +33,12 @@ UNDER_WAY: tuple[State, ...] = ("freezing", "sending", "cancelling")
 LOOK_AGAIN_SECONDS = 0.3
 LEASE_SECONDS = 120.0
 """How long a claim holds without news, at least: always longer than the mail API's deadline for one request."""
+
+
+def look_for_garbage_seldom() -> None:
+    """For a process that delivers: each request brings thousands of rows, none of which is ever part of a circle, and
+    a look after every 700 new objects costs an eighth of its time. Memory does not grow by it."""
+    gc.set_threshold(50_000, 20, 20)
 
 
 def lease_of(deadline_seconds: float) -> Lease:
@@ -120,6 +127,7 @@ def deliver_issue(
 
     `role` names the worker that it is meanwhile. Once `stop` is set nothing new is claimed, and it returns as soon as
     the requests under way have ended. While all sending is stopped nothing is frozen and nothing posted."""
+    look_for_garbage_seldom()
     stop = stop or threading.Event()
     database = site.database
     with database.read() as connection:

@@ -35,6 +35,7 @@ from syndicate.core.message import Answer, CapabilitySheet, Message
 from syndicate.core.recipients import Recipients
 from syndicate.mail import open_mail_api
 from syndicate.mail.base import Connection, MailAPI
+from syndicate.process.delivering import look_for_garbage_seldom
 from syndicate.rendering.personalise import Envelope, addressees
 from syndicate.services.deliver_issue import Delivery, deliver
 from syndicate.services.sweep_issues import sweep
@@ -151,6 +152,7 @@ class Way:
 
 def measure(url: str, directory: Path, recipients: int, way: Way) -> dict[str, float]:
     """One issue from approval to closed books; seconds, and the most memory of this process in MB."""
+    look_for_garbage_seldom()
     if not way.api:
         return measure_with(Substituting(way.per_request), url, directory, recipients, way)
     with answering(way.api, way.milliseconds) as address:
