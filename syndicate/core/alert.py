@@ -26,7 +26,7 @@ class AlertChannels:
 class Trouble:
     """One thing that should have happened and did not. `key` is the same for as long as it lasts."""
 
-    kind: Literal["slot", "issue", "source", "feed", "clock", "sender", "mail", "letters"]
+    kind: Literal["slot", "issue", "source", "feed", "clock", "sender", "mail", "letters", "process"]
     subject: str
     sentence: str
 
@@ -34,6 +34,31 @@ class Trouble:
     def key(self) -> str:
         """What tells it from others: one alert for each."""
         return f"{self.kind} {self.subject}"[:200]
+
+
+MISSED_FOR = timedelta(minutes=2)
+"""So long a process may be away, as it is when it starts again, before it is told of."""
+
+
+def roles_missing(roles: Collection[str], *, mails: bool) -> tuple[Literal["web", "worker"], ...]:
+    """Which processes a site lacks whose living ones have these roles. One that `mails` needs its web server, by which
+    readers leave."""
+    missing: list[Literal["web", "worker"]] = []
+    if mails and "web" not in roles:
+        missing.append("web")
+    if not {"work", "worker"} & set(roles):
+        missing.append("worker")
+    return tuple(missing)
+
+
+def missing_trouble(role: Literal["web", "worker"], since: datetime) -> Trouble:
+    """No process of that role has lived since then."""
+    when = f"{since:%Y-%m-%d %H:%M} UTC"
+    told = {
+        "web": f"No web process has been up since {when}: readers cannot leave or sign up, and nothing is served.",
+        "worker": f"No worker has been up since {when}: nothing is collected, published or sent.",
+    }
+    return Trouble("process", role, f"{told[role]} `syndicate run` starts it; `run --role` alone where they are apart.")
 
 
 SLOT_LATE = timedelta(minutes=15)

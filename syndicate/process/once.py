@@ -94,7 +94,7 @@ def run_once(site: Site, *, now: datetime, listener: Listener) -> Report:
     with _named(report, "Forgetting"):
         report.forgotten = forget_old(site.database, site.settings.keep, now=now)
     with _named(report, "Alerts"):
-        report.unfinished += Alerting(site).round(now, healthy=not report.clock_held)
+        report.unfinished += Alerting(site).round(now, healthy=not report.clock_held, stays=False)
     return report
 
 

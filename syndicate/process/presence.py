@@ -13,6 +13,11 @@ WORKERS = ("work-", "worker-")
 """How the ids of workers that stay, and that send, begin; a command that sends calls itself otherwise."""
 
 
+def living_roles(site: Site) -> frozenset[str]:
+    """The roles of the processes that hold their lock for this site, here or elsewhere."""
+    return frozenset(each.rpartition("-")[0] for each in live_workers(site.database, site.directory))
+
+
 def worker_is_up(site: Site) -> bool:
     """Whether a process that sends by itself runs for this site, here or elsewhere."""
     return any(each.startswith(WORKERS) for each in live_workers(site.database, site.directory))

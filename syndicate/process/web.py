@@ -16,6 +16,8 @@ from syndicate.process.log import Log
 if TYPE_CHECKING:
     from syndicate.site import Site
 
+ATTENDANCE_SECONDS = 5.0
+"""How long the sign of life that is just being given may take at the end."""
 PATIENCE_SECONDS = 3.0
 """How long a web server that is just leaving may still hold the port."""
 
@@ -59,8 +61,11 @@ def serve_site(
     *,
     demo: bool = False,
 ) -> int:
-    """Serves until `stop`, then finishes open requests. In the `demo` whoever sits at this machine is signed in."""
+    """Serves until `stop`, then finishes open requests. In the `demo` whoever sits at this machine is signed in.
+    As long as it lives it is among the site's workers, by a lock; it serves all the same while that cannot be had."""
     from syndicate.core.user import User
+    from syndicate.process.attendance import Attendance
+    from syndicate.process.loops import Loops
     from syndicate.web.app import make_app
     from syndicate.web.server import serve
 
@@ -72,7 +77,15 @@ def serve_site(
     log.say("listening", f"Listens at {address_of(host, port)}.", host=host, port=port)
     # Whoever connects from here on waits in the socket's queue until the server takes it.
     ready()
-    serve(app, listener, stop)
+    loops = Loops(log)
+    attendance = Attendance(site, "web", loops)
+    loops.keep("attendance", attendance.step)
+    try:
+        serve(app, listener, stop)
+    finally:
+        loops.leave()
+        loops.join(ATTENDANCE_SECONDS)
+        attendance.close()
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -93,16 +93,26 @@ def raise_alerts(
     sources: Sequence[Watched],
     feeds: Sequence[Feed],
     now: datetime,
+    missing: Iterable[Trouble] | None = None,
 ) -> Raised:
     """Compares what is wrong at `now` with what was known, keeps it, and queues a mail to each address for what began
-    and for what ended, in one transaction. The webhook is `post_alerts`'s. Safe from several processes."""
+    and for what ended, in one transaction. The webhook is `post_alerts`'s. Safe from several processes. `missing` is
+    what is known of processes that do not live; None when nobody looked, and what was known of them stays."""
     with database.read() as connection:
         found = list(_troubles(connection, newsletters, sources, feeds, now))
         found += [
             blocked_trouble(api, mails, house.sender.from_email)
             for api, mails in blocked_since(connection, now - BLOCKED_FOR).items()
         ]
-        known = {each.key: each.sentence for each in list_alerts(connection)}
+        alerts = list_alerts(connection)
+        known = {each.key: each.sentence for each in alerts}
+        if missing is None:
+            missing = [
+                Trouble("process", each.key.partition(" ")[2], each.sentence)
+                for each in alerts
+                if each.kind == "process"
+            ]
+        found += missing
     if {each.key: each.sentence for each in found} == known:
         return Raised()
     with database.write() as connection:

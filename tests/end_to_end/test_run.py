@@ -364,3 +364,20 @@ def test_two_workers_share_the_work_and_one_stop_holds_in_both(mailing: SiteWith
             until(lambda: sent(mailing, issue))
             assert (first.end(), second.end()) == (0, 0)
         check_books(mailing, issue, journal)
+
+
+def test_the_sign_of_life_is_given_by_the_one_command(site: SiteFolder) -> None:
+    """Its two processes are both among the workers of the site."""
+    with socket.create_server(("127.0.0.1", 0)) as heart:
+        heart.settimeout(60)
+        address = f"http://127.0.0.1:{heart.getsockname()[1]}/beat"
+        with (site.folder / "syndicate.toml").open("a", encoding="utf-8") as settings:
+            settings.write(f'\n[alerts]\nheartbeat_url = "{address}"\nallow_private = true\n')
+        with running(site) as run:
+            run.up()
+            asked, _ = heart.accept()
+            with asked:
+                asked.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+                assert asked.recv(1000).startswith(b"GET /beat ")
+            assert run.end() == 0
+            assert run.stray == []
