@@ -21,7 +21,7 @@ from syndicate.rendering.page_words import page_words
 from syndicate.rendering.text import one_line, web_address
 from syndicate.rendering.words import language_tag
 
-RENDERER = "1"
+RENDERER = "2"
 """To be raised whenever the bytes of an entry change for the same article (a test holds the present bytes): cached
 fragments of older renderers are then left alone and made anew."""
 

@@ -110,13 +110,16 @@ def _whole_seconds(element: Any) -> Any:
 
 
 def _source(element: Any, entry: Entry) -> None:
-    """The publication that the entry was taken from (RFC 4287 §4.2.11)."""
+    """The publication that the entry was taken from (RFC 4287 §4.2.11). Many feeds, as all RSS, have no id of their
+    own: the address of their site stands for it. It was last changed when its entry was, or later."""
     if not entry.origin:
         return
     source = etree.SubElement(element, "source")
     etree.SubElement(source, "title").text = entry.origin
     if entry.origin_url:
+        etree.SubElement(source, "id").text = entry.origin_url
         etree.SubElement(source, "link", {"rel": "alternate", "type": "text/html", "href": entry.origin_url})
+        etree.SubElement(source, "updated").text = timestamp(entry.updated)
 
 
 def _picture(element: Any, entry: Entry) -> None:

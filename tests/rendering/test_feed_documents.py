@@ -213,6 +213,7 @@ def test_of_others_the_origin_is_named_and_linked() -> None:
     documents = stitched([an_entry(others), an_entry(an_article(2))])
     left, ours = parsed(documents["atom"]).entries
     assert (left.source.title, left.source.links[0].href) == ("Tide & Wire", "https://wire.example/?a&b")
+    assert (left.source.id, left.source.updated) == ("https://wire.example/?a&b", left.updated)
     assert "source" not in ours
     right, ours = parsed(documents["rss"]).entries
     assert right.publisher == "Tide & Wire" and "publisher" not in ours

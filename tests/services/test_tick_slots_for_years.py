@@ -6,10 +6,11 @@ The plan is walked through in memory for whole years, and the rows of a database
 from __future__ import annotations
 
 import os
+import random
 from bisect import bisect_right
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -54,6 +55,34 @@ def planned(text: str, zone: str, start: datetime, end: datetime) -> list[str]:
             found += [moment for each in cadence.times if first < (moment := datetime.combine(day, each)) <= last]
         day += timedelta(days=1)
     return [f"{each:%Y-%m-%dT%H:%M}" for each in found]
+
+
+def changes(zone: str) -> tuple[tuple[datetime, timedelta | None], ...]:
+    """When the zone's distance from UTC changes from 2010 to 2028, to a day, and to what."""
+    moment, found = datetime(2010, 1, 1, tzinfo=UTC), []
+    while moment < datetime(2028, 1, 1, tzinfo=UTC):
+        offset = moment.astimezone(ZoneInfo(zone)).utcoffset()
+        if not found or found[-1][1] != offset:
+            found.append((moment, offset))
+        moment += timedelta(days=1)
+    return tuple(found)
+
+
+def zones() -> st.SearchStrategy[str]:
+    return st.sampled_from(sorted(name for name in available_timezones() if "/" in name))
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.deferred(zones), st.sampled_from(CADENCES), st.randoms(use_true_random=False))
+def test_around_a_change_of_any_zone_the_slots_are_those_of_the_calendar(
+    zone: str, text: str, dice: random.Random
+) -> None:
+    """All zones fall into some 140 families of rules; each run draws some."""
+    cadence, turns = parse_cadence("c", text), changes(zone)[1:]
+    for moment, _ in dice.sample(turns, min(len(turns), 6)):
+        start, end = moment - timedelta(days=3), moment + timedelta(days=2)
+        found = [each.wall_time for each in slots_between(cadence, zone, start, end)]
+        assert sorted(found) == sorted(planned(text, zone, start, end)), moment
 
 
 class Plan:
