@@ -59,7 +59,8 @@ def planned(text: str, zone: str, start: datetime, end: datetime) -> list[str]:
 
 def changes(zone: str) -> tuple[tuple[datetime, timedelta | None], ...]:
     """When the zone's distance from UTC changes from 2010 to 2028, to a day, and to what."""
-    moment, found = datetime(2010, 1, 1, tzinfo=UTC), []
+    found: list[tuple[datetime, timedelta | None]] = []
+    moment = datetime(2010, 1, 1, tzinfo=UTC)
     while moment < datetime(2028, 1, 1, tzinfo=UTC):
         offset = moment.astimezone(ZoneInfo(zone)).utcoffset()
         if not found or found[-1][1] != offset:
