@@ -1,7 +1,7 @@
 """The one way out: HTTP requests with a total deadline, a size limit, and the truth about whether bytes left us.
 
 Nothing is retried, and only `fetch` follows redirects. Proxies, cookies and credentials of the environment play no
-part.
+part; a proxy that a client is given opens a tunnel (RFC 9110 §9.3.6) and sees no request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 import urllib3
@@ -49,7 +49,8 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Failure:
     """No whole answer came. `left` is False only when no byte of the request can have left this machine: name
-    resolution, connecting or TLS failed. `refused` when it leads to where a client with `public_only` does not go."""
+    resolution, connecting, a proxy's way or TLS failed. `refused` when it leads to where a client with `public_only`
+    does not go."""
 
     left: bool
     why: str
@@ -159,6 +160,7 @@ class _Observed(HTTPConnection):
     """Connects within the deadline, knows when the first byte is about to leave, and does not outlive its rest."""
 
     _rests_since = 0.0
+    _asks_for_a_way = False
 
     def _new_conn(self) -> socket.socket:
         exchange: _Exchange = _current.exchange
@@ -191,12 +193,24 @@ class _Observed(HTTPConnection):
         super().connect()
         _current.exchange.watch(self.sock)
 
+    def _tunnel(self) -> None:
+        """What a proxy is asked is no part of the request: before it has opened the way nothing has left."""
+        _current.exchange.watch(self.sock)
+        self._asks_for_a_way = True
+        try:
+            super()._tunnel()
+        finally:
+            self._asks_for_a_way = False
+
     @property
     def is_connected(self) -> bool:
         rested = time.monotonic() - self._rests_since
         return rested <= IDLE_SECONDS and super().is_connected
 
     def send(self, data: Any) -> None:
+        if self._asks_for_a_way:
+            super().send(data)
+            return
         exchange: _Exchange = _current.exchange
         if self.sock is None:
             self.connect()
@@ -231,6 +245,11 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
 
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
+        return manager
+
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
@@ -242,7 +261,8 @@ class Client:
 
     (Only the resolver of the system keeps its own time.) With `public_only` nothing is connected to on this machine, in
     a private network or in a multicast group, whatever name leads there. `trusted` is a file of certificates in place
-    of the world's own. Safe to use from several threads: each has its connections.
+    of the world's own. `proxy` is an http address, with user and password where it wants them, through which https
+    addresses are reached; others are reached directly. Safe to use from several threads: each has its connections.
     """
 
     def __init__(
@@ -252,11 +272,15 @@ class Client:
         max_answer_bytes: int = 1_000_000,
         public_only: bool = False,
         trusted: Path | None = None,
+        proxy: str = "",
     ) -> None:
         self._deadline_seconds = deadline_seconds
         self._max_answer_bytes = max_answer_bytes
         self._public_only = public_only
         self._trusted = trusted
+        self._proxy = proxy
+        password = urlsplit(proxy).password or ""
+        self._hidden = {each for each in (password, unquote(password)) if each}
         self._threads = threading.local()
         self._deadlines = _Deadlines()
 
@@ -315,6 +339,8 @@ class Client:
             session.trust_env = False
             if self._trusted is not None:
                 session.verify = str(self._trusted)
+            if self._proxy:
+                session.proxies = {"https": self._proxy}
             session.headers.clear()
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             for scheme in ("http://", "https://"):
@@ -335,7 +361,10 @@ class Client:
             if exchange.expired or isinstance(error, TimeoutError | requests.Timeout):
                 why = f"no whole answer within {self._deadline_seconds:g} s"
                 return Failure(exchange.left, why if exchange.left else f"no connection: {why}")
-            return Failure(exchange.left, f"{'connection lost' if exchange.left else 'not reached'}: {_reason(error)}")
+            reason = _reason(error)
+            for secret in self._hidden:
+                reason = reason.replace(secret, "[secret]")
+            return Failure(exchange.left, f"{'connection lost' if exchange.left else 'not reached'}: {reason}")
         finally:
             exchange.finish()
             del _current.exchange
@@ -394,4 +423,5 @@ def _reason(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         error = inner
-    return " ".join((str(error) or type(error).__name__).split())[:200]
+    words = "".join(each if each.isprintable() else " " for each in str(error))
+    return " ".join(words.split())[:200] or type(error).__name__

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-    from syndicate.settings_shape import LimitsTable, SettingsTable, SourceTable, StandbyTable
+    from syndicate.settings_shape import LimitsTable, MailTable, SettingsTable, SourceTable, StandbyTable
 
 FILE_NAME = "syndicate.toml"
 PREFIX = "SYNDICATE_"
 LARGEST_BYTES = 1_000_000
 ONE_PER_SITE = ("site", "web", "database", "mail", "standby", "publish", "alerts", "keep")
 SECRETS = {("mail", "api_key"), ("mail", "webhook_secret"), ("standby", "api_key"), ("standby", "webhook_secret")}
-HUSHED = SECRETS | {("database", "url")}
+HUSHED = SECRETS | {("database", "url"), ("mail", "proxy")}
 """Values that a message never repeats."""
 LATER_KINDS = ("wordpress", "ghost", "sitemap")
 OF_FEEDS = ("url", "allow_private")
@@ -90,6 +90,7 @@ def read_settings(
     table = check.shape()
     check.definitions(kinds)
     check.mail_api(apis)
+    check.certificates(directory)
     if check.mistakes or table is None:
         count = len(check.mistakes)
         raise SettingsError(
@@ -173,6 +174,14 @@ class _Check:
                 self.add(
                     (section, key), f"a secret does not belong in this file; put it into {variable} or {variable}_FILE"
                 )
+        mail = self.raw.get("mail")
+        if isinstance(mail, dict) and "@" in str(mail.get("proxy", "")):
+            del mail["proxy"]
+            self.add(
+                ("mail", "proxy"),
+                f"a password does not belong in this file; put the address into {PREFIX}MAIL__PROXY or"
+                f" {PREFIX}MAIL__PROXY_FILE",
+            )
         for variable, value in sorted(environ.items()):
             section, separator, key = variable.removeprefix(PREFIX).lower().partition("__")
             if not variable.startswith(PREFIX) or not separator:
@@ -280,6 +289,17 @@ class _Check:
         if isinstance(other, str) and other not in able:
             self.add(("standby", "api"), f"{other!r} is no mail API that can stand in{_near(other, able)}")
 
+    def certificates(self, directory: Path) -> None:
+        """A file that is named has to be there, or every request would fail."""
+        table = self.raw.get("mail")
+        name = table.get("certificates") if isinstance(table, dict) else None
+        if name and isinstance(name, str) and not _beside(directory, name).is_file():
+            self.add(("mail", "certificates"), f"there is no file {name!r}")
+
+
+def _beside(directory: Path, name: str) -> Path:
+    return (directory / Path(name).expanduser()).resolve()
+
 
 def _why(detail: ErrorDetails, path: Sequence[str | int]) -> str:
     cause = detail.get("ctx", {}).get("error")
@@ -357,8 +377,9 @@ def _settings(table: SettingsTable, directory: Path) -> Settings:
             mail.activity,
             sandbox_seconds=mail.sandbox_seconds,
             limits=_limits(mail.limits),
+            **_way(mail, directory),
         ),
-        standby=_standby(table.standby, mail.deadline_seconds) if table.standby else None,
+        standby=_standby(table.standby, mail, directory) if table.standby else None,
         standby_rule=_standby_rule(table.standby),
         listen=table.web.listen,
         database_url=_absolute_database(table.database.url, directory),
@@ -420,17 +441,26 @@ def _limits(table: LimitsTable) -> Limits:
     return Limits(tuple(table.requests), tuple(table.recipients), table.domains, warm_up)
 
 
-def _standby(table: StandbyTable, deadline_seconds: float) -> MailAccount:
+def _way(mail: MailTable, directory: Path) -> dict[str, Any]:
+    """Through what both mail APIs are reached."""
+    return {
+        "proxy": mail.proxy.get_secret_value() if mail.proxy else "",
+        "certificates": str(_beside(directory, mail.certificates)) if mail.certificates else "",
+    }
+
+
+def _standby(table: StandbyTable, mail: MailTable, directory: Path) -> MailAccount:
     return MailAccount(
         table.api,
         table.url or "",
         table.api_key.get_secret_value(),
-        deadline_seconds,
+        mail.deadline_seconds,
         webhook_secret=table.webhook_secret.get_secret_value(),
         stream=table.stream,
         region=table.region,
         domain=table.domain,
         activity=table.activity,
+        **_way(mail, directory),
     )
 
 

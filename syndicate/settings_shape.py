@@ -92,6 +92,18 @@ def _mail_address(text: str) -> str:
     return f"{scheme}{colon}{rest}".rstrip("/")
 
 
+def _proxy(value: SecretStr) -> SecretStr:
+    """It may hold a password: nothing of it is repeated."""
+    try:
+        parts = urlsplit(value.get_secret_value())
+        fits = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0 and parts.path in ("", "/")
+    except ValueError:
+        fits = False
+    if not fits or parts.query or parts.fragment or line_fault(value.get_secret_value()) or " " in parts.netloc:
+        raise ValueError
+    return value
+
+
 def _email(text: str) -> str:
     from syndicate.core.address import normalise
 
@@ -280,6 +292,10 @@ class MailTable(Table):
     region: Line = Field("", description='where the account is: a region of Amazon such as "eu-west-1", else "eu"')
     domain: Line = Field("", description="the sending domain at Mailgun, if not that of `from`")
     activity: bool = Field(False, description="true or false: whether SendGrid's Email Activity may be asked")
+    proxy: Annotated[SecretStr, AfterValidator(_proxy)] | None = Field(
+        None, description='the address of an HTTP proxy such as "http://proxy.post.example:3128"'
+    )
+    certificates: Line = Field("", description="a file of certificates to trust, relative to syndicate.toml")
     deadline_seconds: float = Field(30.0, ge=1, le=300, description="1 to 300 seconds for one request")
     sandbox_seconds: float = Field(0.0, ge=0, le=10, description="0 to 10 seconds until the sandbox answers")
     concurrency: int = Field(4, ge=1, le=64, description="1 to 64 requests under way at once for an issue")

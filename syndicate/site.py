@@ -200,14 +200,16 @@ class Site:
             region=mail.region,
             domain=mail.domain or self.sender.from_email.rpartition("@")[2],
             activity=mail.activity,
+            proxy=mail.proxy,
+            certificates=Path(mail.certificates) if mail.certificates else None,
         )
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be told: the mail API's key, and the password of the database."""
+        """What must never be told: the mail API's key, and the passwords of the database and of a proxy."""
         standby = self.settings.standby
         others = (standby.api_key,) if standby is not None else ()
-        return (self.mail.api_key, *others, *password_of(self.settings.database_url))
+        return (self.mail.api_key, *others, *password_of(self.settings.database_url), *password_of(self.mail.proxy))
 
     def sync(self, now: datetime | None = None) -> None:
         """Writes what is new, renamed or retired in the settings to the database: before anything is written that

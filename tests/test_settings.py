@@ -228,6 +228,29 @@ def test_a_secret_in_the_file_is_refused_without_repeating_it(tmp_path: Path) ->
     assert "hush-hush" not in sentence
 
 
+def test_a_proxy_with_a_password_comes_from_the_environment_and_shows_nowhere(tmp_path: Path) -> None:
+    settings = read(tmp_path, WHOLE, {"SYNDICATE_MAIL__PROXY": "http://ann:hush-hush@proxy.example:3128"})
+    assert settings.mail.proxy == "http://ann:hush-hush@proxy.example:3128"
+    assert "hush-hush" not in repr(settings)
+    for proxy in ("http://ann:hush-hush@proxy.example", "https://ann:hush-hush@proxy.example"):
+        (sentence,) = mistakes(tmp_path, WHOLE.replace("[mail]\n", f'[mail]\nproxy = "{proxy}"\n'))
+        assert "SYNDICATE_MAIL__PROXY" in sentence and "hush-hush" not in sentence
+
+
+@pytest.mark.parametrize("proxy", ["socks5://proxy", "proxy:3128", "http://", "http://proxy/hush-hush", "http://a b"])
+def test_a_proxy_is_an_http_address(tmp_path: Path, proxy: str) -> None:
+    (sentence,) = mistakes(tmp_path, WHOLE.replace("[mail]\n", f'[mail]\nproxy = "{proxy}"\n'))
+    assert "[mail] proxy" in sentence and "http://proxy.post.example:3128" in sentence and "hush" not in sentence
+
+
+def test_certificates_are_a_file_beside_the_settings(tmp_path: Path) -> None:
+    text = WHOLE.replace("[mail]\n", '[mail]\ncertificates = "own.pem"\n')
+    (sentence,) = mistakes(tmp_path, text)
+    assert "[mail] certificates" in sentence and "own.pem" in sentence
+    (tmp_path / "own.pem").write_text("")
+    assert read(tmp_path, text).mail.certificates == str(tmp_path / "own.pem")
+
+
 # --- definitions ------------------------------------------------------------------------------------------------
 
 

@@ -32,6 +32,10 @@ class MailAccount:
     """The domain that the vendor sends for, "" for that of the sender's address."""
     activity: bool = False
     """Whether the vendor's record may be asked, where it is one that must be paid for."""
+    proxy: str = field(default="", repr=False)
+    """The http address of a proxy, perhaps with user and password, through which the mail API is reached, or ""."""
+    certificates: str = ""
+    """The path of a file of certificates that are trusted in place of the world's own, or ""."""
     limits: Limits = field(default_factory=Limits)
     """How much it may be sent."""
     sandbox_seconds: float = 0.0

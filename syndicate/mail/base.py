@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from syndicate.core.message import Answer, CapabilitySheet, Message
@@ -25,6 +26,10 @@ class Connection:
     """The domain that the vendor sends for, where requests name it."""
     activity: bool = False
     """Whether the vendor's record may be asked, where it is one that must be paid for."""
+    proxy: str = field(default="", repr=False)
+    """An http address, perhaps with user and password, through which https addresses are reached, or ""."""
+    certificates: Path | None = None
+    """A file of certificates that are trusted in place of the world's own."""
 
 
 class MailAPI(Protocol):

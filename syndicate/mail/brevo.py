@@ -20,10 +20,10 @@ from uuid import UUID
 from syndicate.core.copies import Addressee, Copies, Field, Letter
 from syndicate.core.message import Answer, CapabilitySheet, Message, label
 from syndicate.errors import BadInput
-from syndicate.http import Client, Failure, Reply
+from syndicate.http import Failure, Reply
 from syndicate.mail import answers, encoding
 from syndicate.mail.base import Connection
-from syndicate.mail.endpoint import api_key, base_url, fingerprint
+from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
 
 SHEET = CapabilitySheet(
     api="brevo",
@@ -94,7 +94,7 @@ class Brevo:
         self.account = fingerprint("brevo", self._base, self._key)
         self.url = f"{self._base}/v3/smtp/email"
         self._headers = {"api-key": self._key, "Content-Type": "application/json", "Accept": "application/json"}
-        self._client = Client(deadline_seconds=connection.deadline_seconds)
+        self._client = client_for(connection)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         copies = encoding.one_letter(messages, SHEET)

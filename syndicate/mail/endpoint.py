@@ -6,6 +6,7 @@ import hashlib
 import re
 
 from syndicate.errors import MailAPIError
+from syndicate.http import Client
 from syndicate.mail.base import Connection
 
 _BASE = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?")
@@ -38,6 +39,16 @@ def api_key(connection: Connection, vendor: str) -> str:
             f"The API key of {vendor} holds a space, line break or other stray character.", cure="Copy it anew."
         )
     return key
+
+
+def client_for(connection: Connection, *, max_answer_bytes: int = 1_000_000) -> Client:
+    """What makes the requests to that mail API."""
+    return Client(
+        deadline_seconds=connection.deadline_seconds,
+        max_answer_bytes=max_answer_bytes,
+        trusted=connection.certificates,
+        proxy=connection.proxy,
+    )
 
 
 def fingerprint(*parts: str) -> str:

@@ -20,10 +20,10 @@ from urllib.parse import urlencode
 from syndicate.core.copies import Addressee, Field, Letter
 from syndicate.core.message import LABEL, Answer, CapabilitySheet, Message, label
 from syndicate.errors import BadInput, MailAPIError
-from syndicate.http import Client, Failure, Reply
+from syndicate.http import Failure, Reply
 from syndicate.mail import answers, encoding, form
 from syndicate.mail.base import Connection
-from syndicate.mail.endpoint import api_key, base_url, fingerprint
+from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
 
 SHEET = CapabilitySheet(
     api="mailgun",
@@ -95,7 +95,7 @@ class Mailgun:
             "Authorization": f"Basic {b64encode(f'api:{self._key}'.encode()).decode()}",
             "Accept": "application/json",
         }
-        self._client = Client(deadline_seconds=connection.deadline_seconds)
+        self._client = client_for(connection)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         copies = encoding.one_letter(messages, SHEET)

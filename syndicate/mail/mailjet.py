@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 
 from syndicate.core.message import Answer, CapabilitySheet, Message, label
 from syndicate.errors import BadInput, MailAPIError
-from syndicate.http import Client, Failure, Reply
+from syndicate.http import Failure, Reply
 from syndicate.mail import answers, encoding
 from syndicate.mail.base import Connection
-from syndicate.mail.endpoint import api_key, base_url, fingerprint
+from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
 
 SHEET = CapabilitySheet(
     api="mailjet",
@@ -76,7 +76,7 @@ class Mailjet:
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
-        self._client = Client(deadline_seconds=connection.deadline_seconds)
+        self._client = client_for(connection)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         encoding.check_count(messages, SHEET)

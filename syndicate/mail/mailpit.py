@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 from syndicate.core.message import Answer, CapabilitySheet, Message
 from syndicate.errors import BadInput
-from syndicate.http import Client, Failure, Reply
+from syndicate.http import Failure, Reply
 from syndicate.mail import answers, encoding
 from syndicate.mail.base import Connection
-from syndicate.mail.endpoint import base_url, fingerprint
+from syndicate.mail.endpoint import base_url, client_for, fingerprint
 
 SHEET = CapabilitySheet(
     api="mailpit",
@@ -49,7 +49,7 @@ class Mailpit:
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if connection.api_key:
             self._headers["Authorization"] = f"Basic {b64encode(connection.api_key.encode()).decode()}"
-        self._client = Client(deadline_seconds=connection.deadline_seconds)
+        self._client = client_for(connection)
         self.account = fingerprint("mailpit", self._base, self._user)
 
     def build(self, messages: Sequence[Message]) -> bytes:

@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 
 from syndicate.core.message import LABEL, Answer, CapabilitySheet, Message, label
 from syndicate.errors import BadInput
-from syndicate.http import Client, Failure, Reply
+from syndicate.http import Failure, Reply
 from syndicate.mail import answers, encoding
 from syndicate.mail.base import Connection
-from syndicate.mail.endpoint import api_key, base_url, fingerprint
+from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
 
 SHEET = CapabilitySheet(
     api="postmark",
@@ -83,8 +83,8 @@ class Postmark:
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
-        self._client = Client(deadline_seconds=connection.deadline_seconds)
-        self._record = Client(deadline_seconds=connection.deadline_seconds, max_answer_bytes=_LARGEST_RECORD)
+        self._client = client_for(connection)
+        self._record = client_for(connection, max_answer_bytes=_LARGEST_RECORD)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         encoding.check_count(messages, SHEET)

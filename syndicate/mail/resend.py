@@ -13,10 +13,10 @@ from typing import Any
 
 from syndicate.core.message import Answer, CapabilitySheet, Message
 from syndicate.errors import BadInput
-from syndicate.http import Client, Failure, Reply
+from syndicate.http import Failure, Reply
 from syndicate.mail import answers, encoding
 from syndicate.mail.base import Connection
-from syndicate.mail.endpoint import api_key, base_url, fingerprint
+from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
 
 SHEET = CapabilitySheet(
     api="resend",
@@ -67,7 +67,7 @@ class Resend:
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
-        self._client = Client(deadline_seconds=connection.deadline_seconds)
+        self._client = client_for(connection)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         encoding.check_count(messages, SHEET)

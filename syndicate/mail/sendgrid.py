@@ -17,10 +17,10 @@ from typing import Any
 from syndicate.core.copies import Addressee, Copies, Field, Letter, Wording
 from syndicate.core.message import LABEL, Answer, CapabilitySheet, Message, label
 from syndicate.errors import BadInput, MailAPIError
-from syndicate.http import Client, Failure, Reply
+from syndicate.http import Failure, Reply
 from syndicate.mail import answers, encoding
 from syndicate.mail.base import Connection
-from syndicate.mail.endpoint import api_key, base_url, fingerprint
+from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
 from syndicate.mail.sendgrid_activity import KEPT_SECONDS, LAG_SECONDS, EmailActivity
 
 SHEET = CapabilitySheet(
@@ -69,8 +69,8 @@ class SendGrid:
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
-        self._client = Client(deadline_seconds=connection.deadline_seconds)
-        self._activity = EmailActivity(base, self._headers, connection.deadline_seconds)
+        self._client = client_for(connection)
+        self._activity = EmailActivity(base, self._headers, self._client)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         copies = encoding.one_letter(messages, SHEET)

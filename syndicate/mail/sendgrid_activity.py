@@ -34,10 +34,10 @@ class EmailActivity:
     """The record of one account. A search tells whom a mail went to, not what was given along: that is asked of the one
     message that it finds."""
 
-    def __init__(self, base: str, headers: Mapping[str, str], deadline_seconds: float) -> None:
+    def __init__(self, base: str, headers: Mapping[str, str], client: Client) -> None:
         self._url = f"{base}/v3/messages"
         self._headers = headers
-        self._client = Client(deadline_seconds=deadline_seconds)
+        self._client = client
         self._asking = threading.Lock()
         self._asked_at: deque[float] = deque(maxlen=PER_MINUTE)
 

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 
 from syndicate.core.message import LABEL, Answer, CapabilitySheet, Message, label
 from syndicate.errors import BadInput, MailAPIError
-from syndicate.http import Client, Failure, Reply
+from syndicate.http import Failure, Reply
 from syndicate.mail import answers, encoding
 from syndicate.mail.aws_signature import Signer
 from syndicate.mail.base import Connection
-from syndicate.mail.endpoint import api_key, base_url, fingerprint
+from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
 
 SHEET = CapabilitySheet(
     api="ses",
@@ -73,7 +73,7 @@ class AmazonSES:
         self.account = fingerprint("ses", base, region, access)
         self.url = f"{base}{_PATH}"
         self._signer = Signer(access, self._secret, region, "ses")
-        self._client = Client(deadline_seconds=connection.deadline_seconds)
+        self._client = client_for(connection)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         encoding.check_count(messages, SHEET)

@@ -95,6 +95,9 @@ class SMTP:
         self._server = Server(host, port, tls, user, password)
         self.account = fingerprint("smtp", scheme, host, str(port), user)
         self._deadline_seconds = to.deadline_seconds
+        self._certificates = to.certificates
+        if to.proxy:
+            raise MailAPIError("[mail] proxy is for mail APIs: SMTP is not spoken through it.", cure="Leave it out.")
         self._threads = threading.local()
 
     def build(self, messages: Sequence[Message]) -> bytes:
@@ -124,8 +127,9 @@ class SMTP:
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        """With the certificates that this machine trusts: read once, and only where there is TLS."""
-        return ssl.create_default_context()
+        """With the certificates that this machine trusts, or those that the settings name: read once, and only where
+        there is TLS."""
+        return ssl.create_default_context(cafile=self._certificates)
 
     def _send(self, sender: str, recipient: str, content: bytes, deadline: Deadline) -> Answer:
         """A kept connection that turns out to be dead is replaced once: nothing had begun on it."""

@@ -21,10 +21,10 @@ from urllib.parse import urlencode
 from syndicate.core.copies import Addressee, Copies, Field, Letter
 from syndicate.core.message import LABEL, Answer, CapabilitySheet, Message, label
 from syndicate.errors import BadInput, MailAPIError
-from syndicate.http import Client, Failure, Reply
+from syndicate.http import Failure, Reply
 from syndicate.mail import answers, encoding
 from syndicate.mail.base import Connection
-from syndicate.mail.endpoint import api_key, base_url, fingerprint
+from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
 
 _KEPT_SECONDS = 24 * 3600
 SHEET = CapabilitySheet(
@@ -105,8 +105,8 @@ class SparkPost:
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
-        self._client = Client(deadline_seconds=connection.deadline_seconds)
-        self._record = Client(deadline_seconds=connection.deadline_seconds, max_answer_bytes=_LARGEST_RECORD)
+        self._client = client_for(connection)
+        self._record = client_for(connection, max_answer_bytes=_LARGEST_RECORD)
 
     def build(self, messages: Sequence[Message]) -> bytes:
         copies = encoding.one_letter(messages, SHEET)
