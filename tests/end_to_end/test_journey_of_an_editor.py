@@ -67,7 +67,7 @@ def hold_and_release(room: Newsroom, page: Page) -> None:
     page.get_by_text("Hold…").click()
     page.get_by_label("Why").fill("Who said so?")
     press(page, "Hold it")
-    page.get_by_text("It is held.", exact=True).wait_for()
+    page.get_by_text("It is held. Feeds: it has left").wait_for()
     until(lambda: "Story number 2<" not in room.rss())
     page.get_by_text("Release…").click()
     press(page, "Release it")

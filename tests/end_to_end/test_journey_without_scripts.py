@@ -37,7 +37,7 @@ def test_sign_in_look_hold_approve_send_stop(chromium: Browser, tmp_path: Path) 
         page.get_by_text("Hold…").click()
         page.get_by_label("Why").fill("Not before noon")
         press(page, "Hold it")
-        page.get_by_text("It is held.", exact=True).wait_for()
+        page.get_by_text("It is held. Feeds: it has left").wait_for()
         until(lambda: "Story number 2<" not in room.rss())
 
         page.get_by_role("link", name="Issues", exact=True).click()

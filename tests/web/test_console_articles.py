@@ -235,7 +235,7 @@ def test_an_editor_holds_releases_and_corrects(desk: Desk, open_page: Callable[.
     page.get_by_text("Hold…").click()
     page.get_by_label("Why").fill("One more look")
     page.get_by_role("button", name="Hold it").click()
-    page.get_by_text("It is held.", exact=True).wait_for()
+    page.get_by_text("It is held. Feeds: it has left").wait_for()
     page.get_by_text("Release…").click()
     page.get_by_role("button", name="Release it").click()
     page.get_by_text("It is published, as number 3.").wait_for()
