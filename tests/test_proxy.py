@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from syndicate.errors import MailAPIError
 from syndicate.http import Client, Failure, Reply
 from syndicate.mail import ADAPTERS, open_mail_api
 from syndicate.mail.base import Connection
+from syndicate.services.write_site import NEW_SETTINGS, write_site
+from syndicate.site import open_site
 from tests.proxying import PEM, Proxy, proxy, tls_server
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -105,6 +108,19 @@ def test_a_mail_api_answers_through_it() -> None:
         api = open_mail_api("resend", Connection(url, "key", 20.0, proxy=way.url, certificates=PEM))
         answer = api.post(b"[]", key="k", count=1)
     assert (answer.verdict, answer.vendor_ids) == ("accepted", ("one",)) and len(way.seen) == 1
+
+
+def test_a_site_leads_its_mail_api_through_the_one_of_its_settings(tmp_path: Path) -> None:
+    text = NEW_SETTINGS.replace('api = "sandbox"', 'api = "resend"\nurl = "https://127.0.0.1:9"')
+    assert text != NEW_SETTINGS
+    write_site(tmp_path, text)
+    with proxy(FORBIDDEN) as way:
+        environ = {"SYNDICATE_MAIL__API_KEY": "key", "SYNDICATE_MAIL__PROXY": way.address("news:hush-hush")}
+        opened = open_site(tmp_path, environ)
+        assert "403" in opened.mail_api().post(b"[]", key="k", count=1).why
+    assert len(way.seen) == 1 and b"Proxy-Authorization: Basic " in way.seen[0]
+    # What is logged is without it.
+    assert "hush-hush" in opened.secrets
 
 
 def test_smtp_is_not_spoken_through_it() -> None:
