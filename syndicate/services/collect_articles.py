@@ -308,6 +308,7 @@ def _finding(sighting: Sighting) -> Finding:
         url=canonical_url(url) if url and sighting.draft and sighting.draft.url_is_its_own else "",
         problem=sighting.problem,
         renamed_from=sighting.renamed_from,
+        received=sighting.received,
     )
 
 
@@ -316,7 +317,7 @@ def _chunks(sightings: Iterator[Sighting]) -> Iterator[list[Sighting]]:
     characters = 0
     for each in sightings:
         chunk.append(each)
-        characters += len(each.draft.content.html) if each.draft else 0
+        characters += len(each.received) + (len(each.draft.content.html) if each.draft else 0)
         if len(chunk) >= CHUNK_ITEMS or characters >= CHUNK_CHARACTERS:
             yield chunk
             chunk, characters = [], 0

@@ -51,7 +51,7 @@ class Known:
 class Sighting:
     """One item that is new, changed, renamed or broken since the last look. Exactly one of `draft` and `problem` is
     set. `problem` says what is wrong and the cure, to be read after the key. `modified_at` is when its file was last
-    written."""
+    written. `received` is what a feed said of it, in its own words, for people to look at."""
 
     key: str
     fingerprint: str
@@ -60,6 +60,7 @@ class Sighting:
     draft: ArticleDraft | None = None
     problem: str = ""
     renamed_from: str = ""
+    received: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,14 @@ class Source(Protocol):
 
     def read(self, key: str, *, whole: bool = False) -> ArticleDraft:
         """One item again; `whole` keeps what a reading would leave out. Raises NotFound or BadInput."""
+
+
+@runtime_checkable
+class AsItIs(Protocol):
+    """A source that can show an item as it was brought, before any reading."""
+
+    def raw(self, key: str) -> str:
+        """The item as text. Raises NotFound or BadInput."""
 
 
 @runtime_checkable

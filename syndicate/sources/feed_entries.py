@@ -32,6 +32,8 @@ LONGEST_KEY = 500
 """Characters; PostgreSQL indexes some 2,700 bytes."""
 FEWEST_WORDS = 8
 """Below that, equal words mean nothing: many items of many feeds say "Read more"."""
+MOST_RECEIVED = 20_000
+"""Bytes that are kept of what an item said."""
 TITLE_FROM_TEXT = 80
 """Characters of its text that name an item without a title."""
 
@@ -199,6 +201,17 @@ def draft_of(
         warnings=() if theirs else tuple(dict.fromkeys(dropped)),
         url_is_its_own=entry.link_is_its_own,
     )
+
+
+def received_of(item: FeedItem) -> str:
+    """What the item said, in its own words and markup: its title, its link, and its text, else its summary. Cut after
+    MOST_RECEIVED bytes."""
+    said = (("Title", item.title), ("Link", item.link), ("Id", item.id))
+    lines = [*(f"{name}: {text}" for name, text in said if text), "", item.body or item.summary]
+    # PostgreSQL keeps no NUL in a text.
+    text = "\n".join(lines).strip().replace("\0", "")
+    whole = text.encode("utf-8", "replace")
+    return whole[:MOST_RECEIVED].decode("utf-8", "ignore") + ("…" if len(whole) > MOST_RECEIVED else "")
 
 
 def _told(summary: str, url: str | None, document: FeedDocument) -> str:

@@ -84,23 +84,31 @@ class Folder:
         sightings = self._sightings(problems, reading, known, now, _Absent(absent, known), waiting, gone)
         return Look(sightings, gone, waiting, total)
 
+    def raw(self, key: str) -> str:
+        """One file as it is; octets that are no UTF-8 are marked. Raises NotFound, or BadInput with the key."""
+        return self._read(key).decode("utf-8", "replace")
+
     def read(self, key: str, *, whole: bool = False) -> ArticleDraft:
         """One file again; `not_before` is told even when it is past. Raises NotFound, or BadInput with the key."""
+        raw = self._read(key)
+        try:
+            draft = read_article(key, raw, self._house)
+        except BadInput as error:
+            raise BadInput(f"{key}: {error.message}", cure=error.cure) from None
+        if whole and draft.full is not None:
+            return replace(draft, content=draft.full, full=None)
+        return draft
+
+    def _read(self, key: str) -> bytes:
         name = key.rpartition("/")[2]
         real_root = os.path.realpath(self._root)
         path = os.path.join(real_root, *key.split("/"))
         if not counts(name) or "\x00" in key or os.path.realpath(path) != path or not os.path.isfile(path):
             raise NotFound(f"Source {self.name!r} has no file {key!r}.", cure="Collect, and look at what is there.")
         try:
-            raw, _ = _read_file(path)
-            draft = read_article(key, raw, self._house)
+            return _read_file(path)[0]
         except OSError as error:
             raise BadInput(f"{key}: it cannot be read ({error.strerror}).", cure="Make it readable.") from None
-        except BadInput as error:
-            raise BadInput(f"{key}: {error.message}", cure=error.cure) from None
-        if whole and draft.full is not None:
-            return replace(draft, content=draft.full, full=None)
-        return draft
 
     def _sightings(
         self,

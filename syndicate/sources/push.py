@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from syndicate.core.article import ArticleDraft
+from syndicate.core.holding import Holding
 from syndicate.core.tripwire import Tripwire
 from syndicate.errors import BadInput, NotFound
 from syndicate.sources.article_file import read_parts
@@ -55,16 +56,24 @@ class Push:
         gone = [key for key in known if key not in held]
         return Look(self._sightings(reading, now), gone, total=len(reading))
 
+    def raw(self, key: str) -> str:
+        """One article as it was sent. Raises NotFound."""
+        return json.dumps(self._holding(key).content, ensure_ascii=False, indent=2)
+
     def read(self, key: str, *, whole: bool = False) -> ArticleDraft:
         """One article again. Raises NotFound, or BadInput with the key."""
-        holding = self._holdings.get(key)
-        if holding is None:
-            raise NotFound(f"Source {self.name!r} holds nothing under {key!r}.", cure="Push it again.")
+        holding = self._holding(key)
         try:
             draft = self._draft(from_json(key, holding.content), None)
         except BadInput as error:
             raise BadInput(f"{key}: {error.message}", cure=error.cure) from None
         return replace(draft, content=draft.full, full=None) if whole and draft.full is not None else draft
+
+    def _holding(self, key: str) -> Holding:
+        holding = self._holdings.get(key)
+        if holding is None:
+            raise NotFound(f"Source {self.name!r} holds nothing under {key!r}.", cure="Push it again.")
+        return holding
 
     def sight(self, article: PushedArticle, now: datetime) -> Sighting:
         """The article as a look would find it when it is brought now. Raises BadInput; BadFields names the fields."""

@@ -20,7 +20,7 @@ from syndicate.rendering.html import one_line
 from syndicate.sources.base import Known, Look, Sighting, SourceSettings
 from syndicate.sources.declared import declared
 from syndicate.sources.feed_document import read_feed
-from syndicate.sources.feed_entries import FeedEntry, FeedHouse, OldKeys, draft_of, entries_of, newest_last
+from syndicate.sources.feed_entries import FeedEntry, FeedHouse, OldKeys, draft_of, entries_of, newest_last, received_of
 from syndicate.sources.feed_item import MOST_ITEMS, FeedDocument
 from syndicate.sources.feed_state import FeedState, validators, wait_asked_for
 
@@ -170,11 +170,20 @@ class WebFeed:
             try:
                 draft = draft_of(entry, document, self._house, now=now)
             except BadInput as error:
-                yield Sighting(entry.key, str(mark) + UNREAD, entry.sha256, problem=str(error))
+                said = received_of(entry.item)
+                yield Sighting(entry.key, str(mark) + UNREAD, entry.sha256, problem=str(error), received=said)
                 continue
             renamed_from = "" if entry.key in known else old.claim(mark, draft)
             date = draft.content.date
-            yield Sighting(entry.key, str(mark), entry.sha256, date, draft=draft, renamed_from=renamed_from)
+            yield Sighting(
+                entry.key,
+                str(mark),
+                entry.sha256,
+                date,
+                draft=draft,
+                renamed_from=renamed_from,
+                received=received_of(entry.item),
+            )
 
 
 class _Failed(Exception):

@@ -39,6 +39,7 @@ _BLANK_ITEM: Mapping[str, Any] = {
     "restored": False,
     "warnings": [],
     "carried": None,
+    "received": "",
 }
 
 
@@ -55,6 +56,7 @@ class Finding:
     url: str = ""
     problem: str = ""
     renamed_from: str = ""
+    received: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +319,7 @@ class Intake:
         place = (self._source, finding.key)
         item = self._rows.items[place] = dict(_BLANK_ITEM if before is None else before)
         item.update(source=self._source, key=finding.key, fingerprint=finding.fingerprint, sha256=finding.sha256)
+        item.update(received=finding.received)
         item.update(problem=finding.problem, modified_at=finding.modified_at, seen_at=self._now, gone_at=None)
         if draft is not None:
             item.update(article_id=article_id, text_hash=draft.text_hash, declared_id=draft.declared_id)

@@ -24,7 +24,7 @@ FINGERPRINT, PROBLEM = 1, 6
 @dataclass(frozen=True, slots=True)
 class Version:
     """One place that an article came from. `carried` is its content when another place's version is shown; `gone` when
-    it is no longer there."""
+    it is no longer there; `received` what its feed said of it, or ""."""
 
     source: str
     key: str
@@ -33,6 +33,7 @@ class Version:
     warnings: tuple[str, ...]
     problem: str
     carried: Content | None
+    received: str
 
 
 def known_items(connection: Connection, source: str) -> dict[str, ItemRow]:
@@ -86,4 +87,5 @@ def _version(row: sa.Row[Any]) -> Version:
         warnings=tuple(row.warnings),
         problem=row.problem,
         carried=content_from_json(row.carried) if row.carried else None,
+        received=row.received,
     )

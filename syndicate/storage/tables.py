@@ -286,6 +286,7 @@ source_items = sa.Table(
     Column("gone_at", Moment),
     Column("warnings", json_column(), nullable=False, server_default="[]"),
     Column("carried", json_column()),  # the other version, when another source carries the article
+    _text("received"),  # what a feed said, as it said it, where it cannot be asked again
     Index("ix_source_items_article_id", "article_id"),
     comment="What each source held at the last look, item by item.",
 )

@@ -10,12 +10,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from syndicate.core.article import Article
 from syndicate.core.feed import Feed
 from syndicate.services.collect_articles import CollectReport, collect
 from syndicate.sources import open_source
 from syndicate.sources.base import SourceSettings
+from syndicate.sources.feed_entries import MOST_RECEIVED
+from syndicate.storage import tables
 from syndicate.storage.articles import select_articles
 from syndicate.storage.database import Database
 from syndicate.storage.definitions import sync
@@ -238,6 +241,25 @@ def test_an_article_of_theirs_carries_its_origin(room: Room) -> None:
     room.collect()
     content = room.articles()["id-1"].content
     assert (content.rights, content.origin, content.origin_url) == ("theirs", "The Wire", "https://wire.example/")
+
+
+def received(room: Room, key: str) -> str:
+    with room.database.read() as connection:
+        query = sa.select(tables.source_items.c.received).where(tables.source_items.c.key == key)
+        return str(connection.execute(query).scalar_one())
+
+
+def test_what_an_item_said_is_kept_as_it_came_and_never_without_end(room: Room) -> None:
+    script = "<p onclick='x()'>Boats &amp; <script>alert(1)</script> fish.</p>"
+    room.put(item(1, description=script), item(2, description="<p>" + "ö" * 30_000), "<item><guid>id-3</guid></item>")
+    room.collect()
+    assert received(room, "id-1") == f"Title: Story 1\nLink: https://wire.example/1\nId: id-1\n\n{script}"
+    cut = received(room, "id-2")
+    assert MOST_RECEIVED - 2 <= len(cut.removesuffix("…").encode()) <= MOST_RECEIVED and cut.endswith("ö…")
+    assert received(room, "id-3").endswith("Id: id-3")  # what cannot be used is looked at most
+    room.put(item(1, description="<p>Another text by now, of which somebody may want to know how it came.</p>"))
+    room.collect()
+    assert "Another text by now" in received(room, "id-1")
 
 
 def test_what_could_not_be_used_is_forgotten_when_it_leaves_the_feed(room: Room) -> None:

@@ -247,3 +247,22 @@ def test_an_editor_holds_releases_and_corrects(desk: Desk, open_page: Callable[.
     page.get_by_text("Corrected by Ed").wait_for()
     page.get_by_text("What changed").first.click()
     assert page.get_by_text("The ferry runs again").first.is_visible()
+
+
+def test_an_article_is_shown_beside_what_was_brought_as_it_is(desk: Desk) -> None:
+    """Of a file its own words and markup; of a feed what it said, which is never asked for again here."""
+    site = desk.site.site
+    article = desk.article("world/ferry.md")
+    client = desk.site.client("editor")
+    path = f"/console/articles/{article.id.removeprefix('urn:uuid:')}"
+    file = site.directory / "articles" / "world" / "ferry.md"
+    file.write_text("# The <i>ferry</i> runs again\n\n<script>alert(1)</script> It is *late*.\n", encoding="utf-8")
+    shown = client.get(path).text
+    assert "As it was brought" in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; It is *late*." in shown
+    said = sa.update(tables.source_items).where(tables.source_items.c.article_id == article.id)
+    with site.database.write() as connection:
+        connection.execute(said.values(received="Title: The ferry\n\n<p>It <b>said</b> so.</p>"))
+    assert "&lt;p&gt;It &lt;b&gt;said&lt;/b&gt; so.&lt;/p&gt;" in client.get(path).text
+    file.unlink()
+    assert client.get(path).status_code == 200

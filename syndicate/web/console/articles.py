@@ -16,6 +16,7 @@ from syndicate.rendering.lines import lines_of
 from syndicate.rendering.pages import render_article
 from syndicate.services.article_effects import article_effects
 from syndicate.site import Site
+from syndicate.sources.base import AsItIs
 from syndicate.storage.article_search import Wanted, find_articles
 from syndicate.storage.articles import get_article
 from syndicate.storage.feed_entries import feeds_of
@@ -30,6 +31,8 @@ from syndicate.web.security.signed_in import Editor
 router = APIRouter()
 
 PAGE = 50
+MOST_RAW = 100_000
+"""Characters of a file that are shown as they are."""
 STATES: dict[str, str] = {
     "released": "published",
     "waiting": "waiting",
@@ -98,6 +101,7 @@ def article(request: Request, user: Editor, name: Name) -> Response:
         issues = issues_with(connection, found.id)
         missed = missed_newsletters(connection, found, site.newsletters)
     original, problem = in_file(site, places, whole=True)
+    raw = as_received(site, places)
     shown = lines_of(found.content.html)
     selected = [each for each in site.newsletters if each.selection.takes(found)]
     return page(
@@ -116,6 +120,8 @@ def article(request: Request, user: Editor, name: Name) -> Response:
         original=compare(shown, lines_of(original.html)) if original is not None else None,
         original_title=original.title if original is not None else "",
         problem=problem,
+        raw=raw[:MOST_RAW],
+        raw_is_cut=len(raw) > MOST_RAW,
         warnings=[warning for each in places for warning in each.warnings],
         problems=[each.problem for each in places if each.problem and not each.gone],
         other_versions=[(each, _differences(found.content, each.carried)) for each in places if each.carried],
@@ -165,13 +171,25 @@ def in_file(site: Site, places: list[Version], *, whole: bool) -> tuple[Content 
     kind = next((each.kind for each in site.sources if each.name == shown.source), "")
     if kind == "feed":
         # Asking somebody else's server is for the collector: it waits, and knows when to leave it alone.
-        return None, "It came from a feed of others, which is not asked again for this page."
+        return None, "It came from a feed, which is not asked again for this page."
     try:
         return site.source(shown.source).read(shown.key, whole=whole or shown.restored).content, ""
     except NotFound:
         return None, "Its file is gone; what was collected from it stays."
     except SyndicateError as error:
         return None, str(error)
+
+
+def as_received(site: Site, places: list[Version]) -> str:
+    """What was brought, before any reading: the file as it is, or what its feed said; "" when that is not to be had."""
+    shown = next((each for each in places if not each.gone and each.carried is None), None)
+    if shown is None or shown.received:
+        return shown.received if shown is not None else ""
+    try:
+        source = site.source(shown.source)
+        return source.raw(shown.key) if isinstance(source, AsItIs) else ""
+    except SyndicateError:
+        return ""
 
 
 def _history(revisions: list[tuple[Revision, Content]]) -> list[ShownRevision]:
