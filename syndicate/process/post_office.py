@@ -74,8 +74,9 @@ class Letters:
                 require_ready(site, mail_api, datetime.now(UTC))
             except SyndicateError as error:
                 # Whoever is told that letters wait is told why.
-                with site.database.write() as connection:
-                    note_why(connection, due[0].id, str(error))
+                if not self._loops.stop.is_set():
+                    with site.database.write() as connection:
+                        note_why(connection, due[0].id, str(error))
                 raise
             done = deliver_transactional(
                 site.database,
