@@ -89,7 +89,7 @@ def _uploaded(page: Page) -> None:
 
 
 def _listed(page: Page) -> None:
-    text = "EmailAddress,SuppressionReason\nzoe@harbour-post.example,HardBounce\nnot-an-address,HardBounce\n"
+    text = "EmailAddress,SuppressionReason\nyara@harbour-post.example,HardBounce\nnot-an-address,HardBounce\n"
     page.get_by_label("Its list").set_input_files(
         {"name": "suppressions.csv", "mimeType": "text/csv", "buffer": text.encode()}
     )
@@ -192,7 +192,7 @@ CONSOLE = (
     console("reader-closed", "readers/{closed}", "Asked us by telephone"),
     console("reader-add", "readers/add", "Add"),
     console("reader-add-fault", "readers/add", "language is not a tag", act=_added_again),
-    console("import", "readers/import", "Told by its columns"),
+    console("import", "readers/import", "Whom a mail API mails no more"),
     console(
         "import-report",
         "readers/import",
