@@ -16,7 +16,7 @@ from tests.mailing import NOW, address, batches_of, books_now, frozen_issue
 from tests.services.test_deliver_issue import check, deliver_it, everybody, issue_of, leave
 
 READERS = 30
-names = pytest.mark.parametrize("name", ["postmark", "mailjet"])
+names = pytest.mark.parametrize("name", ["postmark", "mailjet", "ses"])
 
 
 @names
@@ -31,7 +31,10 @@ def test_one_bad_address_is_refused_alone(database: Database, tmp_path: Path, na
     assert issue_of(database, issue_id).state == "sent"
 
 
-@pytest.mark.parametrize(("name", "cure"), [("postmark", "plan and credits"), ("mailjet", "Validate [mail] from")])
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [("postmark", "plan and credits"), ("mailjet", "Validate [mail] from"), ("ses", "has paused sending")],
+)
 def test_whom_the_account_could_not_send_to_goes_again_when_it_is_cured(
     database: Database, tmp_path: Path, name: str, cure: str
 ) -> None:

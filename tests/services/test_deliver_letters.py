@@ -38,7 +38,7 @@ from tests.services.test_deliver_issue import check, deliver_it, everybody, issu
 from tests.services.test_freeze_issue import mark_accepted
 from tests.services.test_record_event import event, record
 
-APIS = ("brevo", "mailgun", "sendgrid", "sparkpost")
+APIS = ("brevo", "mailgun", "sendgrid", "ses", "sparkpost")
 RECORDED = ("brevo", "mailgun", "sparkpost")
 """Those with a record that can be asked."""
 KNOWING = RECORDED
@@ -182,6 +182,7 @@ def test_without_a_record_a_lost_answer_is_uncertain_and_shown(
         ("brevo", {"api_key": "old"}, "API_KEY"),
         ("mailgun", {"domain": "mg.post.example"}, "[mail] domain"),
         ("sendgrid", {"api_key": "old"}, "API_KEY"),
+        ("ses", {"api_key": "old:secret"}, "access key"),
         ("sparkpost", {"api_key": "old"}, "API_KEY"),
     ],
 )

@@ -68,7 +68,8 @@ def _events(told: dict[str, Any], notification: Notification, now: datetime) -> 
     found = []
     for number, recipient in enumerate(listed):
         about = recipient if isinstance(recipient, dict) else {"emailAddress": recipient}
-        said = words(about.get("diagnosticCode"), more.get("smtpResponse"))
+        failure = object_in(told, "failure").get("errorMessage")
+        said = words(about.get("diagnosticCode"), more.get("smtpResponse"), failure)
         address = text_in(about, "emailAddress")
         reply = code_of(words(about.get("status"), about.get("diagnosticCode")))
         subtypes = [more.get("bounceSubType"), more.get("complaintFeedbackType"), more.get("delayType")]
@@ -106,8 +107,8 @@ def _kind(name: str, more: Mapping[str, Any], said: str, code: str) -> EventKind
             return "deferred"
         case "Complaint":
             return "complaint"
-        case "Reject":
-            # Amazon found a virus in it.
+        case "Reject" | "Rendering Failure":
+            # Amazon found a virus in it, or could not put the values in: it was taken, and never sent.
             return "blocked"
         case "Bounce" if str(more.get("bounceSubType")) in _OF_THE_CONTENT:
             return "blocked"
