@@ -423,7 +423,7 @@ def resolve(frame: Frame, issue: int, how: str | None) -> None:
 @click.argument("issue", type=int)
 @site_command
 def books(frame: Frame, issue: int) -> None:
-    """Show the balance of an issue, and why what was not accepted was not.
+    """Show the balance of an issue, and what is not accepted.
 
     planned = accepted + refused + suppressed + withdrawn + uncertain + waiting
     """
