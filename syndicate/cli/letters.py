@@ -12,7 +12,7 @@ from syndicate.cli.frame import Frame, counted, site_command
 
 @click.group()
 def letters() -> None:
-    """See the mails to one person that are not settled, and settle them.
+    """See mails to one person that wait, and settle them.
 
     A letter is a mail outside of any issue: the confirmation of a sign-up, a preview, a test, an alert.
     """
@@ -21,7 +21,7 @@ def letters() -> None:
 @letters.command("list")
 @site_command
 def list_letters(frame: Frame) -> None:
-    """List the letters that wait or are uncertain, with what keeps them."""
+    """List the letters that wait or are uncertain, and why."""
     from syndicate.storage.letters import open_letters
 
     with frame.site.database.read() as connection:
@@ -63,7 +63,7 @@ def resend(frame: Frame, numbers: tuple[int, ...]) -> None:
 @click.argument("numbers", type=int, nargs=-1, required=True)
 @site_command
 def give_up(frame: Frame, numbers: tuple[int, ...]) -> None:
-    """Give letters up: they are not posted any more, and what they say is forgotten."""
+    """Give letters up: not posted any more, and forgotten."""
     from syndicate.services import settle_letter
 
     for number in numbers:
