@@ -39,6 +39,9 @@ from syndicate.storage.transactional_ledger import (
 )
 from syndicate.storage.workers import Life, Worker, lives_of
 
+GIVEN_UP_AFTER = timedelta(days=1)
+"""How old a letter is before it is given up."""
+
 
 @dataclass(slots=True)
 class Delivered:
@@ -189,7 +192,11 @@ class _Run:
         if 0 in step.refused:
             step = Step("refused", step.refused[0])
         if step.state == "retry" and attempts >= MOST_ATTEMPTS and answer.retry_after_seconds is None:
-            step = Step("refused", f"{attempts} attempts failed, the last: {step.why}")
+            # Attempts that an account's fault cost are among them: only time tells that it will never go.
+            if now - mail.created_at >= GIVEN_UP_AFTER:
+                step = Step("refused", f"{attempts} attempts failed, the last: {step.why}")
+            else:
+                step = Step("retry", answer.why, retry_at=step.retry_at)
         elif step.pause:
             self.done.stopped = step.pause
             if step.state == "planned":

@@ -32,18 +32,18 @@ from tests.services.site_rows import start
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
-def queue(database: Database, *to: str) -> None:
+def queue(database: Database, *to: str, now: datetime = NOW) -> None:
     with database.write() as connection:
         for number, email in enumerate(to):
             queue_mail(
                 connection,
                 kind="alert",
-                request_key=f"alert {number}",
+                request_key=f"alert {number} {now}",
                 to_email=email,
                 subject="A slot was missed",
                 html="<p>A slot was missed.</p>",
                 text="A slot was missed.\n",
-                now=NOW,
+                now=now,
             )
 
 
@@ -204,6 +204,23 @@ def test_letters_that_a_refused_key_keeps_are_told_of_and_go_once_it_is_right(
             send_again(database, queued(database)[0].id, directory=tmp_path, actor="Sandy", now=NOW)
             assert run() == Delivered(accepted=2)
     assert troubles(database, NOW + timedelta(minutes=5)) == []
+
+
+def test_a_letter_is_given_up_for_its_age_and_not_for_attempts_that_others_cost_it(
+    database: Database, tmp_path: Path
+) -> None:
+    start(database, NOW)
+    queue(database, "old@post.example")
+    queue(database, "new@post.example", now=datetime.now(UTC))
+    with database.write() as connection:
+        connection.execute(sa.update(tables.transactional_mails).values(attempts=30))
+    with working(database, tmp_path, mail_api("resend", "http://127.0.0.1:9", recipients=10)) as run:
+        done = run()
+    assert (done.refused, done.later, done.stopped) == (1, 1, "")
+    assert {row.to_email: row.state for row in queued(database)} == {
+        "old@post.example": "refused",
+        "new@post.example": "retry",
+    }
 
 
 def test_a_letter_that_cannot_even_be_tried_says_why(database: Database) -> None:
