@@ -35,9 +35,10 @@ VERBS = (
     *("stop", "resume", "confirm-live", "articles correct", "articles retract"),
     *("subscribers export", "subscribers unsuppress", "newsletters clock", "newsletters missed", "newsletters skip"),
     *(f"{noun} {verb}" for noun in ("sources", "feeds", "newsletters") for verb in ("pause", "resume")),
+    *("letters list", "letters resend", "letters give-up"),
     *("issues edit", "issues check", "db upgrade", "db check", "db backup", "db restore"),
 )
-GROUPS = ("articles", "issues", "subscribers", "sources", "feeds", "newsletters", "token", "users", "db")
+GROUPS = ("articles", "issues", "subscribers", "letters", "sources", "feeds", "newsletters", "token", "users", "db")
 LATER = ("doctor",)
 """Verbs of the design that do not exist yet."""
 BOOKS = [
