@@ -53,6 +53,7 @@ def test_from_a_saved_file_to_the_mailbox(site: SiteFolder) -> None:
         "uncertain": 0,
         "waiting": 0,
         "balanced": True,
+        "not_accepted": [],
     }
     got = recipients(site)
     assert len(got) == 5
