@@ -9,7 +9,7 @@ from syndicate.storage.audit import record
 from syndicate.storage.database import Database
 from syndicate.storage.freezing import highest_ordinal, unfreeze_chunk
 from syndicate.storage.issues import change_issue, get_issue, list_issues, move_issue
-from syndicate.storage.ledger import is_open, withdraw
+from syndicate.storage.ledger import cancelled_with_claimable, is_open, withdraw
 from syndicate.storage.starts import clear_starts, somebody_starts_elsewhere
 
 CHUNK = 5_000
@@ -23,6 +23,10 @@ def sweep(database: Database, now: datetime) -> list[int]:
     person does not. Safe to run at any time, from several processes."""
     with database.read() as connection:
         issues = list_issues(connection, states=["sending", "cancelling"])
+        late = cancelled_with_claimable(connection)
+    for issue_id in late:
+        # An answer, or a look at a record, that came after the issue was closed has shown that nobody has these.
+        _withdraw(database, issue_id, now)
     return [issue.id for issue in reversed(issues) if _close(database, issue, now)]
 
 
@@ -47,15 +51,22 @@ def _close(database: Database, issue: Issue, now: datetime) -> bool:
 
 def _take_back(database: Database, issue: Issue, now: datetime) -> None:
     """What a cancel that was killed left: batches to withdraw, or a half-frozen audience to forget."""
-    while True:
+    if issue.planned is not None:
+        _withdraw(database, issue.id, now)
+        return
+    more = True
+    while more:
         with database.write() as connection:
-            if issue.planned is None:
-                if unfreeze_chunk(connection, issue.id, CHUNK):
-                    continue
+            more = unfreeze_chunk(connection, issue.id, CHUNK)
+            if not more:
                 change_issue(connection, issue.id, frozen_through=0)
-                return
-            if withdraw(connection, issue.id, CHUNK, now) < CHUNK:
-                return
+
+
+def _withdraw(database: Database, issue_id: int, now: datetime) -> None:
+    done = CHUNK
+    while done == CHUNK:
+        with database.write() as connection:
+            done = withdraw(connection, issue_id, CHUNK, now)
 
 
 def _follow_the_cadence(database: Database, issue: Issue) -> None:

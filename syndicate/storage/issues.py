@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 
 from syndicate.core import job
@@ -164,22 +165,23 @@ def put_variant(
     article_ids: Sequence[str],
 ) -> None:
     """Stores a rendered body; one that is there already under the same key and revision stays (it is sealed)."""
-    table = tables.variants
-    known = sa.select(table.c.id).where(table.c.issue_id == issue_id, table.c.revision == revision, table.c.key == key)
-    if connection.execute(known).first() is None:
-        connection.execute(
-            sa.insert(table).values(
-                issue_id=issue_id,
-                revision=revision,
-                key=key,
-                language=language,
-                subject=subject,
-                html=html,
-                text=text,
-                sha256=sha256,
-                article_ids=list(article_ids),
-            )
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    # Two processes that freeze one issue may make the same at the same moment.
+    connection.execute(
+        insert(tables.variants)
+        .values(
+            issue_id=issue_id,
+            revision=revision,
+            key=key,
+            language=language,
+            subject=subject,
+            html=html,
+            text=text,
+            sha256=sha256,
+            article_ids=list(article_ids),
         )
+        .on_conflict_do_nothing()
+    )
 
 
 def get_variants(connection: Connection, issue_id: int, revision: int) -> dict[str, StoredVariant]:

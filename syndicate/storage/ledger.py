@@ -68,6 +68,19 @@ def withdraw(connection: Connection, issue_id: int, limit: int, now: datetime) -
     return len(withdrawn.all())
 
 
+def cancelled_with_claimable(connection: Connection) -> list[int]:
+    """Cancelled issues with batches that no request carries and that are not withdrawn."""
+    issues, counts = tables.issues, tables.ledger_counts
+    some = (
+        sa.select(counts.c.issue_id)
+        .where(counts.c.issue_id == issues.c.id, counts.c.state.in_(sorted(CLAIMABLE)))
+        .group_by(counts.c.issue_id)
+        .having(sa.func.sum(counts.c.batches) > 0)
+    )
+    query = sa.select(issues.c.id).where(issues.c.state == "cancelled", some.exists())
+    return list(connection.execute(query).scalars())
+
+
 def is_open(connection: Connection, issue_id: int, *, unresolved: bool) -> bool:
     """Whether something still waits; with `unresolved`, also whether something uncertain goes on by itself."""
     query = sa.select(_batches.c.id).where(_batches.c.issue_id == issue_id).limit(1)

@@ -368,3 +368,17 @@ def test_a_worker_that_slept_in_a_request_doubles_nobody(proof: Proof, past_its_
     finally:
         ledger.teardown()
     assert set(ledger.api.taken) == {address(number) for number in range(1, 5)}
+
+
+def test_what_is_found_not_to_have_arrived_after_a_cancelled_issue_was_closed_is_withdrawn() -> None:
+    ledger = Ledger()
+    ledger.begin(readers=6, per_request=2, singly=False, proof="record")
+    ledger.work(asleep="past its lease", dies_at=None, late=True, outcomes=["turned away"])
+    ledger.somebody_cancels()
+    lost = ["in part", "account", "lost", "taken, unheard", "in part", "turned away"]
+    ledger.work(asleep="within its lease", dies_at=None, late=False, outcomes=lost)
+    ledger.a_worker_wakes()
+    assert ledger.state() == "cancelled"
+    ledger.come_to_an_end()
+    assert not {"planned", "retry"} & set(ledger.places().values())
+    ledger.teardown()

@@ -159,7 +159,7 @@ def test_one_click_does_its_one_thing(readers: ReadingSite) -> None:
     assert readers.statuses("other@post.example") == {"morning": "active", "evening": "active"}
     after = rows(readers)
     # The journal stands beside the database, so that a restored one knows who left.
-    written = {"subscriptions", "audience_counts", "consents", "suppression_journals"}
+    written = {"subscriptions", "audience_counts", "standing_changes", "consents", "suppression_journals"}
     assert {table for table in after if after[table] != before[table]} == written
 
 

@@ -25,6 +25,7 @@ from syndicate.services.write_site import NEW_SETTINGS
 from syndicate.site import open_site
 from syndicate.sources import web_feed
 from syndicate.sources.base import SourceSettings
+from syndicate.storage.workers import worker_lock
 from tests.sources.upstream import item, rss
 from tests.test_http import OK, Server, always, answer, read_request, redirect, served
 from tests.web.newsroom_site import WebSite
@@ -95,10 +96,12 @@ def test_no_spelling_leads_to_this_machine(web_site: WebSite, nothing_leaves: li
 
 def _alerted(web_site: WebSite, channels: AlertChannels) -> list[str]:
     site = replace(web_site.site, settings=replace(web_site.site.settings, alerts=channels))
-    try:
+    with contextlib.ExitStack() as stay:
+        stay.callback(site.database.dispose)
+        # The sign of life is only given while both live.
+        for role in ("web", "work"):
+            stay.enter_context(worker_lock(site.database, site.directory, role, web_site.now))
         return Alerting(site).round(web_site.now)
-    finally:
-        site.database.dispose()
 
 
 def names(monkeypatch: pytest.MonkeyPatch, **answers: list[str]) -> list[str]:

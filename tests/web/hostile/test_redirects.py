@@ -19,7 +19,7 @@ from tests.web.hostile.site import HostileSite, routes
 from tests.web.newsroom_site import WebSite
 from tests.web.reading_site import ReadingSite
 
-EVIL = "evil.example"
+EVIL = "elsewhere.example"
 ELSEWHERE = (
     f"https://{EVIL}/",
     f"https:{EVIL}",

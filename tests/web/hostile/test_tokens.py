@@ -30,7 +30,7 @@ from tests.web.newsroom_site import WebSite
 from tests.web.reading_site import ANN, ReadingSite, reading_site
 
 PLACES = {"u": "unsubscribe", "p": "preferences", "confirm": "confirm"}
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
 def good(readers: ReadingSite) -> dict[str, str]:
@@ -52,13 +52,18 @@ def good(readers: ReadingSite) -> dict[str, str]:
 
 def forged(token: str) -> Iterator[str]:
     """Each bit of it flipped, each end of it cut off, other spellings, more around it, and tricks of other formats."""
-    octets = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    begins, number, mac = token.split(".")
+    octets, mark = base64.urlsafe_b64decode(begins + "=" * (-len(begins) % 4)), bytes.fromhex(mac)
     for bit in range(len(octets) * 8):
-        changed = bytearray(octets)
-        changed[bit // 8] ^= 1 << bit % 8
-        yield base64.urlsafe_b64encode(changed).rstrip(b"=").decode()
+        yield f"{_coded(_flipped(octets, bit))}.{number}.{mac}"
+    for bit in range(len(mark) * 8):
+        yield f"{begins}.{number}.{_flipped(mark, bit).hex()}"
+    signs = (f"0{number}", f"{number}0", f"-{number}", f"+{number}", f" {number}")
+    for other in (*signs, "", "0", "1e1", str(2**64), "\u0661"):
+        if other != number:
+            yield f"{begins}.{quote(other)}.{mac}"
     for place in range(len(token)):
-        yield token[:place] + ALPHABET[(ALPHABET.index(token[place]) + 1) % 64] + token[place + 1 :]
+        yield token[:place] + ALPHABET[(ALPHABET.index(token[place]) + 1) % len(ALPHABET)] + token[place + 1 :]
         yield token[:place]
         yield token[place + 1 :]
     yield from (token + "A", "A" + token, token + "=", token + "==", token + "%3D", token + "%0A", token * 2)
@@ -68,14 +73,26 @@ def forged(token: str) -> Iterator[str]:
     none = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
     body = base64.urlsafe_b64encode(b'{"sub":1}').rstrip(b"=").decode()
     yield from (f"{none}.{body}.", f"{none}.{body}.{token}", f"v1.{token}", "null", "undefined", "{}", "[]", "0", "-1")
-    # The payload with no, an empty or a zero mark of its own, and with another key's name in it.
-    payload = octets[16:]
-    for changed_octets in (payload, bytes(16) + payload, octets[:16] + b"2" + payload[1:], octets[:16] + payload[1:]):
-        yield base64.urlsafe_b64encode(changed_octets).rstrip(b"=").decode()
+    # No, an empty or a zero mark, another key's name, and the form that tokens had first.
+    for other in ("", "0" * 32, mac.upper(), mac[:-1], hashlib.blake2b(octets, digest_size=16).hexdigest()):
+        if other != mac:
+            yield f"{begins}.{number}.{other}"
+    yield f"{_coded(b'2' + octets[1:])}.{number}.{mac}"
+    payload = b"\x1f".join([octets[:1], number.encode(), octets[2:]])
+    for before in (b"", bytes(16), mark, hashlib.blake2b(payload, digest_size=16).digest()):
+        yield _coded(before + payload)
     for size in (1, 15, 16, 17):
-        yield base64.urlsafe_b64encode(bytes(size)).rstrip(b"=").decode()
-    hashed = hashlib.blake2b(payload, digest_size=16).digest()
-    yield base64.urlsafe_b64encode(hashed + payload).rstrip(b"=").decode()
+        yield _coded(bytes(size))
+
+
+def _coded(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def _flipped(octets: bytes, bit: int) -> bytes:
+    changed = bytearray(octets)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
 
 
 def test_no_link_that_was_changed_does_anything(readers: ReadingSite) -> None:

@@ -25,7 +25,7 @@ from tests.web.newsroom_site import WebSite, running_site
 
 NEVER_SHOWN = {"agent", "vendor-id", "to", "moment", "bounce", "diagnostic", "broken", "original"}
 """Kept as proof or for machines, and on no page of ours."""
-READ_AS_MARKUP = {"title-html", "title-wire", "wire"}
+READ_AS_MARKUP = {"title-wire", "wire"}
 """Where the words came as HTML, whose elements are gone."""
 INERT = {"text/plain", "application/json", "text/event-stream"}
 """Types that no browser runs, when it is told not to guess."""
