@@ -244,7 +244,8 @@ def test_an_older_state_of_either_database_is_quarantined_until_somebody_confirm
     site.confirm()
     assert site.check_in().remember is not None
     with site.database.read() as connection:
-        actions = connection.execute(sa.select(tables.audit_log.c.action).order_by(tables.audit_log.c.id)).scalars().all()
+        query = sa.select(tables.audit_log.c.action).order_by(tables.audit_log.c.id)
+        actions = connection.execute(query).scalars().all()
     assert [each for each in actions if each.startswith("instance.")] == ["instance.quarantine", "instance.confirm"]
 
 
