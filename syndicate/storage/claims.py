@@ -16,12 +16,12 @@ from syndicate.core.issue import Issue
 from syndicate.core.recipients import Recipients
 from syndicate.storage import tables
 from syndicate.storage.batches import HAD_IT, was_left_out
+from syndicate.storage.frozen_people import read_people
 from syndicate.storage.ledger import Batch, Claim, put_outcomes, set_aside
 
 _batches = tables.batches
 _FEW = 500
 """People who are named one by one in a query."""
-_COLUMNS = ("ordinal", "subscriber_id", "email", "name", "variant_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def planned_recipients(
     """Who is planned in each of an issue's batches, by its id, and who of them must not be mailed now: suppressed,
     left, paused since it was frozen, or erased. `changed` are the subscriber ids of those who changed since the freeze
     (see `StandingChanges.known`): nobody else is looked at."""
-    recipients, outcomes = tables.issue_recipients, tables.recipient_outcomes
+    outcomes = tables.recipient_outcomes
     query = sa.select(outcomes.c.ordinal, outcomes.c.outcome, was_left_out().label("left_out")).where(
         outcomes.c.batch_id.in_([batch.id for batch in batches])
     )
@@ -91,13 +91,7 @@ def planned_recipients(
     found: dict[int, Planned] = {}
     for span in _spans(batches):
         issue_id, first, last = span
-        query = (
-            sa.select(*(recipients.c[name] for name in _COLUMNS))
-            .where(recipients.c.issue_id == issue_id, recipients.c.ordinal.between(first, last))
-            .order_by(recipients.c.ordinal)
-        )
-        # As the driver gives them, without an object of their own for each: there are many.
-        everybody = Recipients.of(connection.execute(query).cursor.fetchall())
+        everybody = read_people(connection, issue_id, first, last)
         excluded = _excluded(connection, newsletter, span, _places(everybody, changed))
         for batch in batches:
             if first <= batch.first and batch.last <= last:

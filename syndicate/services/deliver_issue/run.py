@@ -104,7 +104,11 @@ class _Run:
         # Small requests are claimed further ahead: one durable write for many of them. Where nothing proves a request
         # whose answer was lost, a kill leaves all that were claimed uncertain: none is claimed before it can be posted.
         ahead = 4 * max(1, min(2, 40 // self.sheet.recipients_per_request))
-        self.room = threads * (ahead if self.sheet.idempotency_seconds or self.sheet.lookup else 1)
+        self.at_once = max(1, PEOPLE_AT_ONCE // self.sheet.recipients_per_request)
+        self.room = threads
+        if self.sheet.idempotency_seconds or self.sheet.lookup:
+            # Large ones wait in memory: no more than two goes of them.
+            self.room = min(threads * ahead, threads + 2 * self.at_once)
         self.start = 0
         """The ordinal from which to look for batches."""
         self.pace = Pace()
@@ -195,8 +199,7 @@ class _Run:
     def go_on(self) -> int:
         """Hands out what can be done now; returns how much that was."""
         under_way = self.posting.under_way
-        most = max(1, PEOPLE_AT_ONCE // self.sheet.recipients_per_request)
-        room = min(most, self.pace.room(self.room, len(under_way)))
+        room = min(self.at_once, self.pace.room(self.room, len(under_way)))
         if room <= 0:
             return 0
         self.worker.require_lock()
