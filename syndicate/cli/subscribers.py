@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syndicate.cli.frame import Frame, counted, site_command
+from syndicate.cli.import_report import end_with_what_was_left_out, tell_problems
 from syndicate.cli.private_file import written
 from syndicate.cli.suppressions import import_list
 from syndicate.core.subscriber import WANTED
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from syndicate.core.newsletter import Newsletter
     from syndicate.core.subscriber import Subscriber
     from syndicate.services.import_subscribers import Report
-
-SHOWN_PROBLEMS = 20
 
 
 @click.group()
@@ -169,10 +168,7 @@ def import_(frame: Frame, file: Path, basis: str, suppressions: bool, vendor: st
             progress=show_progress,
         )
     _tell(frame, file, report)
-    if report.applied and report.bad:
-        raise BadInput(
-            f"{report.bad:,} of {report.rows:,} rows were left out.", cure="Mend them and import the file again."
-        )
+    end_with_what_was_left_out(report)
 
 
 @subscribers.command()
@@ -300,10 +296,7 @@ def _tell(frame: Frame, file: Path, report: Report) -> None:
     ):
         if count:
             frame.say(f"  {count:>9,} {text}")
-    for line, reason in report.problems[:SHOWN_PROBLEMS]:
-        frame.warn(f"  line {line}: {reason}")
-    if report.bad > SHOWN_PROBLEMS:
-        frame.warn(f"  … and {report.bad - SHOWN_PROBLEMS:,} more; --json lists a thousand.")
+    tell_problems(frame, report)
     if not report.applied:
         frame.say('Nothing was changed. To do it: add --yes --basis "why these people may be mailed".')
 

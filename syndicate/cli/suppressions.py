@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syndicate.cli.frame import Frame, counted
-from syndicate.errors import BadInput, UsageError
+from syndicate.cli.import_report import end_with_what_was_left_out, tell_problems
+from syndicate.errors import UsageError
 
 if TYPE_CHECKING:
     from syndicate.services.import_suppressions import SuppressionReport
-
-SHOWN_PROBLEMS = 20
 
 
 def import_list(frame: Frame, file: Path, vendor: str, basis: str) -> None:
@@ -32,10 +31,7 @@ def import_list(frame: Frame, file: Path, vendor: str, basis: str) -> None:
             progress=show_progress,
         )
     _tell(frame, file, report)
-    if report.applied and report.bad:
-        raise BadInput(
-            f"{report.bad:,} of {report.rows:,} rows were left out.", cure="Mend them and import the file again."
-        )
+    end_with_what_was_left_out(report)
 
 
 def _tell(frame: Frame, file: Path, report: SuppressionReport) -> None:
@@ -62,9 +58,6 @@ def _tell(frame: Frame, file: Path, report: SuppressionReport) -> None:
             frame.say(f"  {count:>9,} {text}")
     if report.new:
         frame.say(f"{counted(report.readers, 'reader')} here; the other addresses are kept as hashes.")
-    for line, reason in report.problems[:SHOWN_PROBLEMS]:
-        frame.warn(f"  line {line}: {reason}")
-    if report.bad > SHOWN_PROBLEMS:
-        frame.warn(f"  … and {report.bad - SHOWN_PROBLEMS:,} more; --json lists a thousand.")
+    tell_problems(frame, report)
     if not report.applied:
         frame.say("Nothing was changed. To do it: add --yes.")

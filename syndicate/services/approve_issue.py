@@ -10,7 +10,7 @@ from syndicate.core.issue import Issue
 from syndicate.core.preflight import errors_among, look_over
 from syndicate.core.send_effect import is_past
 from syndicate.errors import Refused
-from syndicate.storage.approvals import keep_approved
+from syndicate.storage.approvals import approve_for, keep_approved
 from syndicate.storage.audit import record
 from syndicate.storage.compositions import not_released, take_back_if_held
 from syndicate.storage.database import Database
@@ -47,26 +47,7 @@ def approve(database: Database, issue_id: int, *, now: datetime, actor: str, sea
             return _approve_revision(connection, issue, now=now, actor=actor)
         if held := not_released(connection, issue_id):
             raise Refused(_held(issue_id, held), cure=_COMPOSE_AGAIN)
-        move_issue(
-            connection,
-            issue,
-            "approved",
-            approved_seal=issue.seal,
-            approved_by=actor,
-            approved_at=now,
-            approved_expected=expected,
-            expected=expected,
-            why="",
-        )
-        keep_approved(connection, issue, now=now, actor=actor)
-        record(
-            connection,
-            at=now,
-            actor=actor,
-            action="issue.approve",
-            subject=str(issue_id),
-            detail={"seal": issue.seal, "expected": expected},
-        )
+        approve_for(connection, issue, expected, now=now, actor=actor)
         return get_issue(connection, issue_id)
 
 

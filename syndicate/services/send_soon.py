@@ -10,7 +10,7 @@ from syndicate.core.issue import Issue
 from syndicate.core.request import SAME_AGAIN, TYPE_THE_NUMBER_OVER, is_the_number
 from syndicate.core.send_effect import is_past
 from syndicate.errors import Refused
-from syndicate.storage.approvals import keep_approved
+from syndicate.storage.approvals import approve_for
 from syndicate.storage.audit import record
 from syndicate.storage.compositions import not_released, take_back_if_held
 from syndicate.storage.database import Database
@@ -112,20 +112,7 @@ def _commit(
         move_issue(connection, issue, "approved", send_at=None)
         issue = get_issue(connection, issue.id)
     if not issue.is_approved:
-        move_issue(
-            connection,
-            issue,
-            "approved",
-            approved_seal=issue.seal,
-            approved_by=actor,
-            approved_at=now,
-            approved_expected=readers,
-            expected=readers,
-            why="",
-        )
-        keep_approved(connection, get_issue(connection, issue.id), now=now, actor=actor)
-        detail: dict[str, object] = {"seal": issue.seal, "expected": readers}
-        record(connection, at=now, actor=actor, action="issue.approve", subject=str(issue.id), detail=detail)
+        approve_for(connection, issue, readers, now=now, actor=actor)
     move_issue(connection, get_issue(connection, issue.id), "scheduled", send_at=when)
     detail = {"send_at": when.isoformat()}
     record(connection, at=now, actor=actor, action="issue.schedule", subject=str(issue.id), detail=detail)

@@ -14,7 +14,8 @@ from syndicate.core.difference import Change, Shown, differences, mail_texts
 from syndicate.core.issue import BEFORE_FREEZING, Issue
 from syndicate.storage import tables
 from syndicate.storage.articles import content_from_json
-from syndicate.storage.issues import get_composition, take_back, to_issue
+from syndicate.storage.audit import record
+from syndicate.storage.issues import get_composition, move_issue, take_back, to_issue
 
 _revisions = tables.issue_revisions
 _contents = tables.article_revisions
@@ -40,6 +41,24 @@ def keep_approved(connection: Connection, issue: Issue, *, now: datetime, actor:
     else:
         statement = sa.update(_revisions).where(*same).values(**values)
     connection.execute(statement)
+
+
+def approve_for(connection: Connection, issue: Issue, readers: int, *, now: datetime, actor: str) -> None:
+    """Approves what a draft says, for that many readers as counted now."""
+    move_issue(
+        connection,
+        issue,
+        "approved",
+        approved_seal=issue.seal,
+        approved_by=actor,
+        approved_at=now,
+        approved_expected=readers,
+        expected=readers,
+        why="",
+    )
+    keep_approved(connection, issue, now=now, actor=actor)
+    detail = {"seal": issue.seal, "expected": readers}
+    record(connection, at=now, actor=actor, action="issue.approve", subject=str(issue.id), detail=detail)
 
 
 def changes_since_approval(connection: Connection, issue: Issue) -> list[Change] | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -16,40 +14,15 @@ from syndicate.process.alerting import Alerting
 from syndicate.site import Site
 from syndicate.storage.alerts import list_alerts
 from syndicate.storage.workers import worker_lock
+from tests.services.alert_listener import Listener, listening
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
-class Heart:
-    """A real server that counts who asks."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.beats = 0
-
-
 @pytest.fixture
-def heart() -> Iterator[Heart]:
-    found = Heart()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found.beats += 1
-            self.send_response(204)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    found.url = f"http://127.0.0.1:{server.server_port}/beat"
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def heart() -> Iterator[Listener]:
+    with listening() as found:
+        yield found
 
 
 @pytest.mark.parametrize(
@@ -75,7 +48,9 @@ def alerts(site: Site) -> list[str]:
 
 
 @pytest.mark.parametrize("roles", [("web", "work"), ("web", "clock", "worker")], ids="+".join)
-def test_it_beats_while_all_are_there_and_tells_who_is_away(site: Site, heart: Heart, roles: tuple[str, ...]) -> None:
+def test_it_beats_while_all_are_there_and_tells_who_is_away(
+    site: Site, heart: Listener, roles: tuple[str, ...]
+) -> None:
     channels = AlertChannels(heartbeat_url=heart.url, allow_private=True)
     watched = replace(site, settings=replace(site.settings, alerts=channels))
     alerting = Alerting(watched)
@@ -85,15 +60,15 @@ def test_it_beats_while_all_are_there_and_tells_who_is_away(site: Site, heart: H
         for role in roles[1:]:
             stay.enter_context(worker_lock(site.database, site.directory, role, NOW))
         with worker_lock(site.database, site.directory, roles[0], NOW):
-            assert alerting.round(NOW) == [] and heart.beats == 1
-            assert alerting.round(NOW + minute) == [] and heart.beats == 2
-        assert alerting.round(NOW + 2 * minute) == [] and heart.beats == 2
+            assert alerting.round(NOW) == [] and heart.asked == 1
+            assert alerting.round(NOW + minute) == [] and heart.asked == 2
+        assert alerting.round(NOW + 2 * minute) == [] and heart.asked == 2
         assert alerts(site) == []  # it may only be starting again
         alerting.round(NOW + 4 * minute)
-        assert alerts(site) == ["process web"] and heart.beats == 2
+        assert alerts(site) == ["process web"] and heart.asked == 2
         # Who does what is due, once, has not looked.
         Alerting(site).round(NOW + 4 * minute, stays=False)
         assert alerts(site) == ["process web"]
         with worker_lock(site.database, site.directory, roles[0], NOW):
             alerting.round(NOW + 5 * minute)
-            assert alerts(site) == [] and heart.beats == 3
+            assert alerts(site) == [] and heart.asked == 3

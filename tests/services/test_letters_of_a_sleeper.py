@@ -75,76 +75,76 @@ def taken_over(database: Database, run: Any) -> str:
     return str(only(database).state)
 
 
+class Two:
+    """A mail to one person, the process that sleeps over it, and another (`run`)."""
+
+    def __init__(self, database: Database, sleeper: subprocess.Popen[bytes], run: Any, journal: Path) -> None:
+        self.database, self.sleeper, self.run, self._journal = database, sleeper, run, journal
+
+    def wake(self) -> None:
+        """The sleeper wakes up, and ends what it was doing."""
+        os.kill(self.sleeper.pid, signal.SIGCONT)
+        assert self.sleeper.wait(60) == 0
+
+    def came(self) -> list[str]:
+        """To whom the mail API took mails."""
+        return [each.to for each in read_journal(self._journal)]
+
+
+@contextmanager
+def two(database: Database, database_url: str, directory: Path, name: str, when: str, **blind: bool) -> Iterator[Two]:
+    start(database, NOW)
+    queue(database, DESK)
+    with (
+        MailApiServer(name, directory / "journal") as server,
+        asleep(database_url, directory, name, server.url, when) as sleeper,
+        working(database, directory, Resized(mail_api(name, server.url, recipients=10), **blind)) as run,
+    ):
+        yield Two(database, sleeper, run, server.journal)
+
+
 def test_one_that_slept_between_claim_and_post_never_posts(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    start(database, NOW)
-    queue(database, DESK)
-    with MailApiServer("mailpit", tmp_path / "journal") as server:
-        with (
-            asleep(database_url, tmp_path, "mailpit", server.url, "claimed") as sleeper,
-            working(database, tmp_path, mail_api("mailpit", server.url, recipients=10)) as run,
-        ):
-            # It is not in the record, and that proves nothing while somebody may still wake up and post it.
-            assert taken_over(database, run) == "uncertain"
-            assert "its owner may still be posting" in only(database).why
-            os.kill(sleeper.pid, signal.SIGCONT)
-            assert sleeper.wait(60) == 0
-            assert read_journal(server.journal) == []
-            assert until_settled(database, run, 60)[0].state == "accepted"
-        assert [each.to for each in read_journal(server.journal)] == [DESK]
+    with two(database, database_url, tmp_path, "mailpit", "claimed") as both:
+        # It is not in the record, and that proves nothing while somebody may still wake up and post it.
+        assert taken_over(database, both.run) == "uncertain"
+        assert "its owner may still be posting" in only(database).why
+        both.wake()
+        assert both.came() == []
+        assert until_settled(database, both.run, 60)[0].state == "accepted"
+        assert both.came() == [DESK]
 
 
 def test_one_that_was_killed_in_its_sleep_keeps_nobody_waiting(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    start(database, NOW)
-    queue(database, DESK)
-    with MailApiServer("mailpit", tmp_path / "journal") as server:
-        with (
-            asleep(database_url, tmp_path, "mailpit", server.url, "claimed") as sleeper,
-            working(database, tmp_path, mail_api("mailpit", server.url, recipients=10)) as run,
-        ):
-            assert taken_over(database, run) == "uncertain"
-            sleeper.kill()
-            sleeper.wait()
-            assert until_settled(database, run, 60)[0].state == "accepted"
-        assert [each.to for each in read_journal(server.journal)] == [DESK]
+    with two(database, database_url, tmp_path, "mailpit", "claimed") as both:
+        assert taken_over(database, both.run) == "uncertain"
+        both.sleeper.kill()
+        both.sleeper.wait()
+        assert until_settled(database, both.run, 60)[0].state == "accepted"
+        assert both.came() == [DESK]
 
 
 def test_what_it_posts_late_under_its_key_is_the_same_mail(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    start(database, NOW)
-    queue(database, DESK)
-    with MailApiServer("resend", tmp_path / "journal") as server:
-        with (
-            asleep(database_url, tmp_path, "resend", server.url, "claimed") as sleeper,
-            working(database, tmp_path, mail_api("resend", server.url, recipients=10)) as run,
-        ):
-            assert taken_over(database, run) == "accepted"
-            os.kill(sleeper.pid, signal.SIGCONT)
-            assert sleeper.wait(60) == 0
+    with two(database, database_url, tmp_path, "resend", "claimed") as both:
+        assert taken_over(database, both.run) == "accepted"
+        both.wake()
         assert only(database).state == "accepted"
-        assert [each.to for each in read_journal(server.journal)] == [DESK]
+        assert both.came() == [DESK]
 
 
 def test_an_answer_that_was_slept_over_is_proof_when_it_comes(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     """Through a mail API with neither keys nor a record nobody else can find out."""
-    start(database, NOW)
-    queue(database, DESK)
-    with MailApiServer("mailpit", tmp_path / "journal") as server:
-        blind = Resized(mail_api("mailpit", server.url, recipients=10), lookup=False)
-        with (
-            asleep(database_url, tmp_path, "mailpit", server.url, "answered") as sleeper,
-            working(database, tmp_path, blind) as run,
-        ):
-            make_late(database)
-            until(lambda: run() is not None and only(database).why == "no proof either way")
-            os.kill(sleeper.pid, signal.SIGCONT)
-            assert sleeper.wait(60) == 0
+    with two(database, database_url, tmp_path, "mailpit", "answered", lookup=False) as both:
+        make_late(database)
+        until(lambda: both.run() is not None and only(database).why == "no proof either way")
+        both.wake()
         row = only(database)
         assert (row.state, row.retry_at, row.html) == ("accepted", None, "")
-        assert len(read_journal(server.journal)) == 1
+        assert both.came() == [DESK]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import sqlalchemy as sa
@@ -25,6 +22,7 @@ from syndicate.storage.database import Database
 from syndicate.storage.letters import note_why
 from syndicate.storage.sources import record_failed_look, record_look
 from syndicate.storage.transactional import queue_mail
+from tests.services.alert_listener import Listener, listening
 from tests.services.clockwork import Clockwork, utc
 from tests.services.composing_room import MORNING, PUBLICATION, enrol, house, release
 
@@ -214,44 +212,10 @@ def test_letters_that_wait_are_told_by_mail_once_and_so_is_their_end(clock: Cloc
 # --- webhook and heartbeat --------------------------------------------------------------------------------------
 
 
-@dataclass
-class Listener:
-    url: str = ""
-    status: int = 200
-    got: list[dict[str, str]] = field(default_factory=list)
-    asked: int = 0
-
-
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    """A real server that keeps what it is posted."""
-    found = Listener()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            found.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self._answer()
-
-        def do_GET(self) -> None:
-            found.asked += 1
-            self._answer()
-
-        def _answer(self) -> None:
-            self.send_response(found.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    found.url = f"http://127.0.0.1:{server.server_port}/hook"
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening() as found:
+        yield found
 
 
 def test_the_webhook_gets_each_thing_once_and_again_only_when_it_did_not_take_it(
