@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicate.clock import next_slots, slots_between
-from syndicate.core.schedule import parse_cadence
+from syndicate.clock import next_slots, slots_after, slots_between
+from syndicate.core.newsletter import Cadence
+from syndicate.core.schedule import DAYS, parse_cadence
+from tests.zones import changes, families, names, offset
+
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 def named(text: str, after: str, count: int, zone: str = "Europe/Paris") -> list[tuple[str, str]]:
@@ -70,21 +73,71 @@ def test_a_slot_is_due_in_an_interval_open_at_its_start() -> None:
     assert [each.due_at for each in slots_between(cadence, "UTC", slot, slot + timedelta(1))] == [slot + timedelta(1)]
 
 
-@pytest.mark.parametrize(
-    "zone", ["Europe/Lisbon", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kolkata"]
-)
+def promised(zone: str, wall: datetime) -> datetime:
+    """When a slot is due: the first time that clocks show it, and where they step over it, as long after midnight as
+    on a day without a change."""
+    before, after = (offset(zone, wall.replace(tzinfo=UTC) + timedelta(hours=hours)) for hours in (-30, 30))
+    moments = sorted((wall - each).replace(tzinfo=UTC) for each in {before, after})
+    shown = [each for each in moments if each.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == wall]
+    return shown[0] if shown else (wall - before).replace(tzinfo=UTC)
+
+
+def calendar(cadence: Cadence, first: date, last: date) -> list[datetime]:
+    """The wall times of those days, without any rule of clocks."""
+    days = [first + timedelta(place) for place in range((last - first).days + 1)]
+    return [datetime.combine(day, each) for day in days if day.weekday() in cadence.days for each in cadence.times]
+
+
+def check(cadence: Cadence, zone: str, first: date, last: date) -> None:
+    """Each wall time of those days is one slot, and due when it is promised."""
+    walls = calendar(cadence, first, last)
+    start, end = datetime.combine(first, time(), UTC) - 2 * DAY, datetime.combine(last, time(), UTC) + 3 * DAY
+    due = takewhile(lambda slot: slot.due_at < end, slots_after(cadence, zone, start))
+    found = [each for each in due if first <= datetime.fromisoformat(each.wall_time).date() <= last]
+    assert [each.due_at for each in found] == sorted(each.due_at for each in found), zone
+    wanted = {f"{wall:%Y-%m-%dT%H:%M}": promised(zone, wall) for wall in walls}
+    assert {each.wall_time: each.due_at for each in found} == wanted, zone
+    assert len(found) == len(wanted) == len(walls), zone
+
+
+def test_every_rule_that_clocks_follow_keeps_every_slot_for_two_years() -> None:
+    first, last = date(2026, 1, 1), date(2027, 12, 31)
+    start, end = datetime.combine(first, time(), UTC), datetime.combine(last, time(), UTC)
+    kinds = families(start, end)
+    assert len(kinds) > 50
+    for zone in kinds:
+        # The hours that are left out or come twice there; where no clock changes, those of one day a week.
+        times = {f"{change.odd:%H:%M}" for change in changes(zone, start, end)}
+        check(parse_cadence("c", f"daily {','.join(sorted(times))}" if times else "sat 09:00"), zone, first, last)
+
+
+def test_every_change_of_the_clocks_since_1970_keeps_the_slots_around_it() -> None:
+    start, end = datetime(1970, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
+    kinds = {
+        (change.before, change.after, change.wall.time()): (zone, change)
+        for zone in names()
+        for change in changes(zone, start, end)
+    }
+    assert len(kinds) > 200
+    for zone, change in kinds.values():
+        low, high = sorted((change.wall, change.wall + (change.after - change.before)))
+        times = {f"{each:%H:%M}" for each in (low - MINUTE, low, change.odd, high - MINUTE, high)}
+        day = change.odd.date()
+        daily = parse_cadence("c", f"daily {','.join(sorted(times))}")
+        check(daily, zone, day - DAY, day + DAY)
+        # Asked in the very moment, nothing that is still due is passed over.
+        due = sorted(promised(zone, wall) for wall in calendar(daily, day - 2 * DAY, day + 2 * DAY))
+        assert next_slots(daily, zone, change.at, 1)[0].due_at == next(each for each in due if each > change.at), zone
+        check(parse_cadence("c", f"{DAYS[day.weekday()]} {change.odd:%H:%M}"), zone, day - DAY, day + DAY)
+
+
 @given(
+    zone=st.sampled_from(["Europe/Lisbon", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca"]),
     start=st.datetimes(datetime(2025, 1, 1), datetime(2029, 1, 1)),
     hour=st.integers(0, 23),
-    minute=st.sampled_from([0, 15, 30]),
 )
-def test_every_day_has_its_slot_exactly_once(zone: str, start: datetime, hour: int, minute: int) -> None:
-    cadence = parse_cadence("c", f"daily {hour:02}:{minute:02}")
-    found = next_slots(cadence, zone, start.replace(tzinfo=UTC), 40)
-    assert [each.due_at for each in found] == sorted(each.due_at for each in found)
-    days = [datetime.fromisoformat(each.wall_time) for each in found]
-    assert {each.strftime("%H:%M") for each in days} == {f"{hour:02}:{minute:02}"}
-    assert [right - left for left, right in pairwise(days)] == [timedelta(1)] * 39
-    for slot, day in zip(found, days, strict=True):
-        local = slot.due_at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-        assert timedelta(0) <= local - day <= timedelta(hours=1)
+def test_whenever_it_is_asked_the_next_slots_are_those_after(zone: str, start: datetime, hour: int) -> None:
+    cadence, after = parse_cadence("c", f"daily {hour:02}:15"), start.replace(tzinfo=UTC)
+    walls = calendar(cadence, start.date() - timedelta(2), start.date() + timedelta(9))
+    due = [each for wall in walls if (each := promised(zone, wall)) > after]
+    assert [each.due_at for each in next_slots(cadence, zone, after, 7)] == due[:7]

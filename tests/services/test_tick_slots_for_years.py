@@ -6,11 +6,10 @@ The plan is walked through in memory for whole years, and the rows of a database
 from __future__ import annotations
 
 import os
-import random
 from bisect import bisect_right
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -57,35 +56,6 @@ def planned(text: str, zone: str, start: datetime, end: datetime) -> list[str]:
     return [f"{each:%Y-%m-%dT%H:%M}" for each in found]
 
 
-def changes(zone: str) -> tuple[tuple[datetime, timedelta | None], ...]:
-    """When the zone's distance from UTC changes from 2010 to 2028, to a day, and to what."""
-    found: list[tuple[datetime, timedelta | None]] = []
-    moment = datetime(2010, 1, 1, tzinfo=UTC)
-    while moment < datetime(2028, 1, 1, tzinfo=UTC):
-        offset = moment.astimezone(ZoneInfo(zone)).utcoffset()
-        if not found or found[-1][1] != offset:
-            found.append((moment, offset))
-        moment += timedelta(days=1)
-    return tuple(found)
-
-
-def zones() -> st.SearchStrategy[str]:
-    return st.sampled_from(sorted(name for name in available_timezones() if "/" in name))
-
-
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.deferred(zones), st.sampled_from(CADENCES), st.randoms(use_true_random=False))
-def test_around_a_change_of_any_zone_the_slots_are_those_of_the_calendar(
-    zone: str, text: str, dice: random.Random
-) -> None:
-    """All zones fall into some 140 families of rules; each run draws some."""
-    cadence, turns = parse_cadence("c", text), changes(zone)[1:]
-    for moment, _ in dice.sample(turns, min(len(turns), 6)):
-        start, end = moment - timedelta(days=3), moment + timedelta(days=2)
-        found = [each.wall_time for each in slots_between(cadence, zone, start, end)]
-        assert sorted(found) == sorted(planned(text, zone, start, end)), moment
-
-
 class Plan:
     """The clock's decisions in memory: what the rows would say, and when each slot was fired."""
 
@@ -124,10 +94,11 @@ class Plan:
         self.fired[slot.wall_time] = now
 
 
-@pytest.mark.parametrize("zone", SPANS)
+@pytest.mark.parametrize("zone", ["Europe/Lisbon", "Pacific/Apia", "Antarctica/Troll", "Australia/Lord_Howe"])
 def test_each_planned_slot_goes_exactly_once_in_two_years(zone: str) -> None:
     start = datetime(SPANS[zone], 1, 1, tzinfo=UTC)
     end = start + timedelta(days=730)
+    # That every rule of clocks gives every slot is tried where slots are counted; here what becomes of them.
     for text in CADENCES:
         plan = Plan(parse_cadence("c", text), zone, start)
         plan.until(end)
