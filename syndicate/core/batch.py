@@ -47,7 +47,7 @@ MOST_RUNS = 3
 """So often a reader is refused in a row with so many others that the issue pauses, before that is believed of them."""
 
 REPLAY_PART = 0.9
-"""The part of a request key's lifetime in which it is trusted: a replay must arrive before the API forgets the key."""
+"""The part of a request key's lifetime in which it is trusted: a replay must have arrived before the API forgets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +186,15 @@ class Unresolved:
 Way = Literal["look", "free", "park", "wait"]
 
 
-def may_replay(batch: Unresolved, *, idempotency_seconds: float | None, now: datetime) -> bool:
-    """Whether the API still knows the request key, so that the same bytes again are harmless."""
+def may_replay(
+    batch: Unresolved, *, idempotency_seconds: float | None, now: datetime, lease_seconds: float = 0.0
+) -> bool:
+    """Whether the API still knows the request key, so that the same bytes again are harmless: also when the request
+    that is claimed now begins late and takes long, up to the end of its lease."""
     if idempotency_seconds is None or not batch.same_api:
         return False
-    return now < batch.first_posted_at + timedelta(seconds=idempotency_seconds * REPLAY_PART)
+    trusted = timedelta(seconds=idempotency_seconds * REPLAY_PART)
+    return now + timedelta(seconds=lease_seconds) < batch.first_posted_at + trusted
 
 
 def way_on(
@@ -216,10 +220,12 @@ def after_lookup(
     now: datetime,
     wait_seconds: float,
     kept_seconds: float | None = None,
+    when_uncertain: Literal["ask", "resend"] = "ask",
 ) -> Step:
     """What the API's own record makes of an uncertain batch of `size` messages, of which `found` are in the record
     (None: it could not be asked). Nothing found frees it only when its owner is gone, the record's lag has passed, and
-    the record still goes back to its first post."""
+    the record still goes back to its first post. Of one that shows some it is the caller's to prove those: what becomes
+    of the batch is for the others."""
     later = now + timedelta(seconds=wait_seconds)
     if found is None:
         return Step("uncertain", "the mail API's record does not answer, or shows nothing of ours yet", retry_at=later)
@@ -229,8 +235,10 @@ def after_lookup(
     if found and now < visible:
         return Step("uncertain", f"the mail API's record shows {found} of {size} so far", retry_at=visible)
     if found:
-        # Again for all would be a second mail for some, whatever `when_uncertain` says.
-        return Step("uncertain", f"the mail API's record shows {found} of {size}")
+        # Those it does not show may have been turned down, or be shown later still.
+        why = f"the mail API's record shows {found} of {size}"
+        free = when_uncertain == "resend" and not batch.in_flight
+        return Step("retry", f"sent again after: {why}", retry_at=now) if free else Step("uncertain", why)
     if now < visible:
         return Step("uncertain", "not in the mail API's record yet", retry_at=visible)
     if kept_seconds is not None and now > batch.first_posted_at + timedelta(seconds=kept_seconds):

@@ -225,7 +225,12 @@ class _Run:
         unresolved = self.unresolved(mail, in_flight=False)
         with self.database.read() as connection:
             now = database_now(connection)
-        known = may_replay(unresolved, idempotency_seconds=self.api.sheet.idempotency_seconds, now=now)
+        known = may_replay(
+            unresolved,
+            idempotency_seconds=self.api.sheet.idempotency_seconds,
+            now=now,
+            lease_seconds=self.lease.seconds,
+        )
         return known and mail.sha256 == digest
 
     def look(self, mail: QueuedMail, still: Sequence[str]) -> None:

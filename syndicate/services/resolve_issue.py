@@ -13,6 +13,7 @@ from syndicate.storage.compositions import not_released
 from syndicate.storage.database import Database, database_now
 from syndicate.storage.issues import get_issue, move_issue
 from syndicate.storage.ledger import move_unresolved, select_batches, sleeping_owners
+from syndicate.storage.proofs import count_proven
 
 CHUNK = 500
 """Batches decided in one transaction."""
@@ -78,9 +79,10 @@ def resolve(
                 if how == "resend"
                 else Step("accepted", f"{actor} counts it as sent")
             )
+            # Of whom it is proven that they have theirs nothing is decided.
+            count = sum(batch.recipients for batch in batches) - count_proven(connection, batches)
             for batch in batches:
                 move_unresolved(connection, batch, step, moment)
-            count = sum(batch.recipients for batch in batches)
             people += count
             record(
                 connection,

@@ -16,6 +16,7 @@ from syndicate.storage.batches import (
     note,
     set_columns,
     set_state,
+    was_left_out,
 )
 from syndicate.storage.database import database_now
 
@@ -95,4 +96,12 @@ def _own(connection: Connection, held: Batch, ordinals: Sequence[int]) -> dict[i
 
 def _count(connection: Connection, held: Batch, outcome: str) -> int:
     query = sa.select(sa.func.count()).where(_outcomes.c.batch_id == held.id, _outcomes.c.outcome == outcome)
+    return int(connection.execute(query).scalar_one())
+
+
+def count_proven(connection: Connection, batches: Sequence[Batch]) -> int:
+    """How many of those in the last requests of these batches are proven to have their mail."""
+    query = sa.select(sa.func.count()).where(
+        _outcomes.c.batch_id.in_([batch.id for batch in batches]), _outcomes.c.outcome == "accepted", ~was_left_out()
+    )
     return int(connection.execute(query).scalar_one())

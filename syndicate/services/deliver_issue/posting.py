@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,8 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """What the mail API's record knows of an uncertain batch of `size` messages: how many are in it, or None."""
+    """What the mail API's record knows of an uncertain batch of `size` messages: how many are in it, or None; `shown`
+    are the ordinals of their readers."""
 
     batch: Batch
     unresolved: Unresolved
@@ -36,6 +37,12 @@ class LookedUp:
     found: int | None
     sheet: CapabilitySheet
     """Of the mail API that was asked."""
+    shown: frozenset[int] = frozenset()
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the record shows some of them only."""
+        return 0 < len(self.shown) < self.size
 
 
 class Posting:
@@ -58,11 +65,12 @@ class Posting:
         self.pool.submit(self._post, claim, body, started)
 
     def start_look_up(
-        self, api: MailAPI, batch: Batch, unresolved: Unresolved, message_ids: Sequence[str]
+        self, api: MailAPI, batch: Batch, unresolved: Unresolved, mails: Mapping[str, int]
     ) -> None:
-        """Asks the own record of the mail API that they went through for these mails of an uncertain batch."""
+        """Asks the own record of the mail API that they went through for these mails of an uncertain batch: the
+        ordinals of their readers by Message-ID."""
         self.under_way.add(batch.id)
-        self.pool.submit(self._look_up, api, batch, unresolved, message_ids)
+        self.pool.submit(self._look_up, api, batch, unresolved, mails)
 
     def come(self, wait: float) -> list[Posted | LookedUp]:
         """All answers that have come; waits up to so many seconds for the first."""
@@ -98,10 +106,11 @@ class Posting:
             answer = Answer("uncertain", f"{type(error).__name__} in the adapter")
         self._answers.put(Posted(claim, answer))
 
-    def _look_up(self, api: MailAPI, batch: Batch, unresolved: Unresolved, message_ids: Sequence[str]) -> None:
+    def _look_up(self, api: MailAPI, batch: Batch, unresolved: Unresolved, mails: Mapping[str, int]) -> None:
         try:
-            found = api.lookup(message_ids, key=batch.request_key)
+            found = api.lookup(list(mails), key=batch.request_key)
         except Exception:
             found = None
-        count = None if found is None else len(found & set(message_ids))
-        self._answers.put(LookedUp(batch, unresolved, len(message_ids), count, api.sheet))
+        shown = frozenset(mails[each] for each in found or () if each in mails)
+        count = None if found is None else len(shown)
+        self._answers.put(LookedUp(batch, unresolved, len(mails), count, api.sheet, shown))

@@ -23,6 +23,7 @@ class Requests:
 
     def __init__(self, delivery: Delivery, issue: Issue) -> None:
         self.database, self.api = delivery.database, delivery.mail_api
+        self.lease_seconds = delivery.lease_seconds
         self.issue_id, self.instance = issue.id, delivery.instance
         envelope = Envelope(
             publication=delivery.publication,
@@ -78,7 +79,12 @@ class Requests:
         """The same request again, if it may be replayed and can be built just as it was."""
         if (batch.api, batch.account) != (self.api.sheet.api, self.api.account):
             return None
-        if not may_replay(unresolved, idempotency_seconds=self.api.sheet.idempotency_seconds, now=now):
+        if not may_replay(
+            unresolved,
+            idempotency_seconds=self.api.sheet.idempotency_seconds,
+            now=now,
+            lease_seconds=self.lease_seconds,
+        ):
             return None
         members = people.last_time
         if not people.excluded.keys() <= people.left_out:
@@ -114,9 +120,10 @@ class Requests:
             return str(error)
         return ""
 
-    def message_ids(self, people: Planned) -> list[str]:
-        """The Message-IDs of the mails of a batch's last request."""
-        return self.letters.message_ids(people.last_time)
+    def mails(self, people: Planned) -> dict[str, int]:
+        """The ordinals of the readers of a batch's last request, in order, by the Message-IDs of their mails."""
+        members = people.last_time
+        return dict(zip(self.letters.message_ids(members), members.ordinals, strict=True))
 
     def too_much_for_one(self, people: Recipients) -> bool:
         """Whether these were planned for a mail API that takes more, or other, people in one request."""

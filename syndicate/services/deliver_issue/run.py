@@ -9,6 +9,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.engine import Connection
+
 from syndicate.core.batch import Step, Unresolved, after_answer, after_lookup, may_replay, way_on
 from syndicate.core.pace import REFUSALS_TO_PAUSE, Pace
 from syndicate.core.retry import wait_seconds
@@ -36,6 +38,7 @@ from syndicate.storage.ledger import (
     sleeping_owners,
     take_over,
 )
+from syndicate.storage.proofs import prove
 from syndicate.storage.standing_changes import StandingChanges
 from syndicate.storage.workers import Worker, lives_of
 
@@ -336,7 +339,12 @@ class _Run:
     ) -> None:
         """Settles an uncertain batch without posting: asks the record, frees it, parks it, or waits."""
         api = self.delivery.api_of(batch.api, batch.account) or self.delivery.mail_api
-        known = may_replay(unresolved, idempotency_seconds=api.sheet.idempotency_seconds, now=now)
+        known = may_replay(
+            unresolved,
+            idempotency_seconds=api.sheet.idempotency_seconds,
+            now=now,
+            lease_seconds=self.delivery.lease_seconds,
+        )
         later = not posting or api is not self.delivery.mail_api
         way = way_on(
             unresolved,
@@ -346,7 +354,7 @@ class _Run:
             posting=posting,
         )
         if way == "look":
-            self.posting.start_look_up(api, batch, unresolved, self.requests.message_ids(people))
+            self.posting.start_look_up(api, batch, unresolved, self.requests.mails(people))
             return
         step = {
             "free": Step("retry", f"sent again after: {batch.why}", retry_at=now),
@@ -384,6 +392,8 @@ class _Run:
                 now = database_now(connection)
                 for look in looks:
                     move_unresolved(connection, look.batch, self.after_look(look, now), now)
+                    if look.is_part:
+                        self.prove(connection, look)
             self.posting.settled(looks)
             self.come = []
         if self.progress is not None and (posts or looks):
@@ -422,6 +432,18 @@ class _Run:
             kept_seconds=looked.sheet.lookup_kept_seconds,
             now=now,
             wait_seconds=self.wait_seconds(looked.batch),
+            when_uncertain=self.delivery.newsletter.when_uncertain,
+        )
+
+    def prove(self, connection: Connection, looked: LookedUp) -> None:
+        """Whom the record shows has theirs, whatever becomes of the others of the request."""
+        prove(
+            connection,
+            self.issue_id,
+            looked.shown,
+            api=looked.sheet.api,
+            all_or_nothing=looked.sheet.all_or_nothing,
+            why="the mail API's record shows it",
         )
 
     def wait_seconds(self, batch: Batch) -> float:
