@@ -41,7 +41,11 @@ WAITING: frozenset[BatchState] = frozenset({"planned", "retry", "sending"})
 
 MOST_ATTEMPTS = 10
 """So many requests in a row that were surely not accepted, without the API saying when to come back: the issue
-pauses."""
+pauses, unless something else of it was taken within `TAKES_STILL`."""
+
+TAKES_STILL = timedelta(hours=1)
+"""Until then a batch that does not go is its own matter (a server that is shy of strangers, a mailbox): it is tried on
+with the longest pauses, and keeps no other waiting. Shy servers relent within the hour (RFC 6647, section 4)."""
 
 MOST_RUNS = 3
 """So often a reader is refused in a row with so many others that the issue pauses, before that is believed of them."""
@@ -83,12 +87,20 @@ def request_key(*, issue_id: int, first: int, last: int, generation: int, api: s
 
 
 def after_answer(
-    answer: Answer, *, size: int, replay: bool, attempts: int, now: datetime, wait_seconds: float
+    answer: Answer,
+    *,
+    size: int,
+    replay: bool,
+    attempts: int,
+    now: datetime,
+    wait_seconds: float,
+    took_at: datetime | None = None,
 ) -> Step:
     """What an answer makes of the batch that was posted.
 
     `size` counts the messages in the request, `attempts` the requests so far with this one, `wait_seconds` is the
-    back-off for it. `replay` tells that an earlier request of the same generation is unresolved."""
+    back-off for it. `replay` tells that an earlier request of the same generation is unresolved, `took_at` when the API
+    was last seen to take anything of the issue."""
     wait = timedelta(seconds=max(wait_seconds, answer.retry_after_seconds or 0.0))
     pause = answer.why if answer.stops else ""
     if answer.verdict == "accepted" and answer.not_taken:
@@ -105,7 +117,7 @@ def after_answer(
         return too_bad(answer.why, size)
     if answer.retry_after_seconds is not None:
         return Step("retry", answer.why, retry_at=now + timedelta(seconds=answer.retry_after_seconds), counts=False)
-    if attempts >= MOST_ATTEMPTS:
+    if attempts >= MOST_ATTEMPTS and (took_at is None or now - took_at > TAKES_STILL):
         pause = f"{attempts} attempts failed, the last: {answer.why}"
         return Step("retry", answer.why, retry_at=now + wait, pause=pause)
     return Step("retry", answer.why, retry_at=now + wait)

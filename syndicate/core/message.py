@@ -82,7 +82,8 @@ class Answer:
     two. `stops` tells that it would go on so, `retry_after_seconds` when those not taken may go again.
     not_accepted: surely not taken, by the adapter's sheet (DNS, connect, TLS, listed rejections); `permanent` when the
     same request can never succeed, `stops` when every other request would fail too (key, domain, account): the issue
-    pauses and nothing is refused. uncertain: anything else.
+    pauses and nothing is refused. uncertain: anything else; with `vendor_ids` the API took it but does not say for
+    whom, so that other requests need not wait.
     """
 
     verdict: Verdict

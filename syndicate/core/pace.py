@@ -14,13 +14,18 @@ REFUSALS_TO_PAUSE = 20
 """After so many requests in a row that the API turned down for good, the fault is rather the sender's: the issue
 pauses."""
 
+DOUBTS_TO_PAUSE = 12
+"""After so many requests in a row whose fate nothing proves, the issue pauses: each more is a request of people in
+doubt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What the last requests in a row say of the next ones. `failures` came to nothing, `refusals` were refused for
-    good; `hold_until` is when the next may start, or None."""
+    """What the last requests in a row say of the next ones. `failures` came to nothing, of them `doubts` were perhaps
+    taken, `refusals` were refused for good; `hold_until` is when the next may start, or None."""
 
     failures: int = 0
+    doubts: int = 0
     refusals: int = 0
     hold_until: datetime | None = None
 
@@ -40,7 +45,7 @@ class Pace:
 
     def accepted(self) -> Pace:
         """The mail API takes requests."""
-        return replace(self, failures=0, refusals=0)
+        return replace(self, failures=0, doubts=0, refusals=0)
 
     def refused(self) -> Pace:
         """It refused a request for good; at `REFUSALS_TO_PAUSE` in a row the issue pauses."""
@@ -48,7 +53,12 @@ class Pace:
 
     def answered(self) -> Pace:
         """It reads requests, whatever it says of them."""
-        return replace(self, failures=0)
+        return replace(self, failures=0, doubts=0)
+
+    def doubted(self) -> Pace:
+        """Nothing tells whether it took a request; at `DOUBTS_TO_PAUSE` in a row the issue pauses, where nothing will
+        ever tell."""
+        return replace(self, doubts=self.doubts + 1)
 
     def failed(self, now: datetime, retry_after_seconds: float, jitter: float) -> Pace:
         """A request came to nothing. `jitter` in [0, 1) spreads processes that failed together."""

@@ -282,7 +282,7 @@ def _read_results(reply: Reply, results: Any, body: bytes, count: int) -> Answer
         return Answer("accepted", why, refused=refused, vendor_ids=ids)
     # The same answer comes as long as the key is kept; what it reports of each mail proves who has theirs.
     why = f"it took {accepted} of {count} and does not say whom it left out: {why}"
-    return Answer("uncertain", why, retry_after_seconds=float(_KEPT_SECONDS))
+    return Answer("uncertain", why, retry_after_seconds=float(_KEPT_SECONDS), vendor_ids=ids)
 
 
 def _refused(errors: Any, body: bytes) -> dict[int, str]:

@@ -6,11 +6,21 @@ from datetime import datetime
 
 from syndicate.core.issue import Issue
 from syndicate.storage.audit import record
-from syndicate.storage.database import Database
+from syndicate.storage.database import Database, database_now
 from syndicate.storage.freezing import highest_ordinal, unfreeze_chunk
 from syndicate.storage.issues import change_issue, get_issue, list_issues, move_issue
-from syndicate.storage.ledger import cancelled_with_claimable, is_open, withdraw
+from syndicate.storage.ledger import (
+    books,
+    cancelled_with_claimable,
+    hand_back,
+    is_open,
+    select_batches,
+    withdraw,
+)
 from syndicate.storage.starts import clear_starts, somebody_starts_elsewhere
+
+FEWEST_REFUSED = 3
+"""Of fewer readers all may be bad."""
 
 CHUNK = 5_000
 """Batches or people changed in one transaction."""
@@ -36,6 +46,8 @@ def _close(database: Database, issue: Issue, now: datetime) -> bool:
     with database.read() as connection:
         if is_open(connection, issue.id, unresolved=issue.state == "sending"):
             return False
+    if issue.state == "sending" and _pause_if_all_were_refused(database, issue.id):
+        return False
     if issue.state == "sending":
         # Before the state, so that a process killed in between does it again.
         _follow_the_cadence(database, issue)
@@ -47,6 +59,20 @@ def _close(database: Database, issue: Issue, now: datetime) -> bool:
         move_issue(connection, locked, "sent" if to == "sent" else "cancelled", ended_at=now)
         record(connection, at=now, action=f"issue.{to}", subject=str(issue.id))
         return True
+
+
+def _pause_if_all_were_refused(database: Database, issue_id: int) -> bool:
+    """However few they are, the fault is rather the sender's: they go again when it does, until that has been believed
+    of them."""
+    with database.write() as connection:
+        issue, balance = get_issue(connection, issue_id, lock=True), books(connection, issue_id)
+        if issue.state != "sending" or balance.accepted or balance.uncertain or balance.refused < FEWEST_REFUSED:
+            return False
+        first = select_batches(connection, issue_id, states=["refused"], limit=1)
+        if not first or not hand_back(connection, issue_id, None, database_now(connection)):
+            return False
+        why = f"each of its {balance.refused} readers was refused, the first: {first[0].why}"
+        return move_issue(connection, issue, "paused", why=f"{why} (they go again when it does: mend it before)")
 
 
 def _take_back(database: Database, issue: Issue, now: datetime) -> None:

@@ -86,6 +86,21 @@ def test_the_ceiling_of_attempts_pauses_and_refuses_nobody() -> None:
     assert earlier.pause == ""
 
 
+def test_what_does_not_go_alone_keeps_no_other_waiting() -> None:
+    shy = Answer("not_accepted", "450 4.2.0 greylisted")
+    for minutes, pauses in ((1, False), (59, False), (61, True)):
+        step = after_answer(
+            shy,
+            size=1,
+            replay=False,
+            attempts=2 * MOST_ATTEMPTS,
+            now=NOW,
+            wait_seconds=300,
+            took_at=NOW - timedelta(minutes=minutes),
+        )
+        assert (step.state, step.retry_at, bool(step.pause)) == ("retry", NOW + timedelta(seconds=300), pauses)
+
+
 def test_being_told_when_to_come_back_is_no_failed_attempt() -> None:
     limited = Answer("not_accepted", "429", retry_after_seconds=7)
     step = after_answer(limited, size=5, replay=False, attempts=99, now=NOW, wait_seconds=1)

@@ -37,3 +37,9 @@ def test_a_refusal_is_an_answer_but_no_success() -> None:
     pace = Pace().failed(NOW, 0.0, 0.0).answered().refused()
     assert (pace.failures, pace.refusals) == (0, 1)
     assert pace.accepted().refusals == 0
+
+
+def test_doubts_are_counted_until_it_says_something_that_can_be_read() -> None:
+    pace = Pace().failed(NOW, 0.0, 0.0).doubted().failed(NOW, 0.0, 0.0).doubted()
+    assert pace.doubts == 2
+    assert (pace.failed(NOW, 1.0, 0.0).doubts, pace.answered().doubts, pace.accepted().doubts) == (2, 0, 0)

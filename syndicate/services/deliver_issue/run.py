@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from syndicate.core.batch import Step, Unresolved, after_answer, after_lookup, may_replay, way_on
-from syndicate.core.pace import REFUSALS_TO_PAUSE, Pace
+from syndicate.core.batch import MOST_ATTEMPTS, Step, Unresolved, after_answer, after_lookup, may_replay, way_on
+from syndicate.core.pace import DOUBTS_TO_PAUSE, REFUSALS_TO_PAUSE, Pace
 from syndicate.core.retry import wait_seconds
 from syndicate.errors import StorageError
 from syndicate.services.deliver_issue.delivery import Delivery
@@ -375,6 +375,8 @@ class _Run:
         if posts:
             with self.database.write() as connection:
                 now = database_now(connection)
+                if self.took_at is None and any(each.claim.batch.attempts >= MOST_ATTEMPTS for each in posts):
+                    self.took_at = last_accepted(connection, self.issue_id)
                 posted = [(each, self.after(each, now)) for each in posts]
                 refused = any(step.state == "refused" for _, step in posted)
                 if refused and self.took_at is None:
@@ -420,6 +422,7 @@ class _Run:
             attempts=batch.attempts,
             now=now,
             wait_seconds=self.wait_seconds(batch),
+            took_at=self.took_at,
         )
 
     def after_look(self, looked: LookedUp, now: datetime) -> Step:
@@ -470,9 +473,20 @@ class _Run:
         elif step.state in ("refused", "split"):
             self.pace = self.pace.answered()
             self.count_refusal(step.why)
+        elif answer.verdict == "uncertain" and answer.vendor_ids:
+            self.pace = self.pace.answered()
         else:
             self.pace = self.pace.failed(now, answer.retry_after_seconds or 0.0, self.delivery.rng.random())
             self.turn.failed(now)
+            if answer.verdict == "uncertain":
+                self.count_doubt(answer.why)
+
+    def count_doubt(self, why: str) -> None:
+        """One more request in a row that was perhaps taken. Where another mail API stands by, it is asked next."""
+        self.pace = self.pace.doubted()
+        proves = self.sheet.idempotency_seconds or self.sheet.lookup
+        if self.pace.doubts == DOUBTS_TO_PAUSE and not proves and self.delivery.standby is None:
+            self.pause(f"nothing tells what became of {DOUBTS_TO_PAUSE} requests in a row, the last: {why}")
 
     def count_refusal(self, why: str) -> None:
         """One more request in a row that can never succeed."""
