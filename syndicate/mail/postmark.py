@@ -8,6 +8,7 @@ is for that names none, by its own client (ActiveCampaign/postmark-php, Outbound
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -54,6 +55,10 @@ _OF_THE_ACCOUNT: Mapping[int, str] = {
     1235: "Make the message stream of [mail] stream at Postmark, or name another",
 }
 """ErrorCode that meets every message alike, and the cure."""
+
+_SENDER = "Correct [mail] from: Postmark cannot read it"
+_SAID_OF_THE_SENDER = re.compile(r"'From'|\bFrom (?:address|field)\b", re.IGNORECASE)
+"""What it says under 300 of an address that is no reader's."""
 
 _OF_THE_MOMENT = frozenset([100, 429])
 """ErrorCode for maintenance and for too many requests."""
@@ -174,7 +179,8 @@ def _read(reply: Reply, count: int) -> Answer:
     answer = answers.json_of(reply)
     if reply.status == 200:
         return _read_results(reply, answer, count)
-    given = answer.get("ErrorCode") if isinstance(answer, Mapping) else None
+    fields = answer if isinstance(answer, Mapping) else {}
+    given = fields.get("ErrorCode")
     code = given if type(given) is int else 0
     why = answers.excerpt(reply)
     match reply.status:
@@ -182,8 +188,8 @@ def _read(reply: Reply, count: int) -> Answer:
             return answers.stopped(_OF_THE_ACCOUNT[10], why)
         case 403 | 404 | 405:
             return answers.stopped("Look whether [mail] url is Postmark's", why)
-        case 422 if code in _OF_THE_ACCOUNT:
-            return answers.stopped(_OF_THE_ACCOUNT[code], why)
+        case 422 if cure := _cure(code, fields.get("Message")):
+            return answers.stopped(cure, why)
         case 422 if code in _OF_THE_REQUEST:
             return Answer("not_accepted", why, permanent=True)
         case 413:
@@ -193,6 +199,13 @@ def _read(reply: Reply, count: int) -> Answer:
             return Answer("not_accepted", why, retry_after_seconds=1.0 if wait is None else wait)
         case _:
             return Answer("uncertain", why, retry_after_seconds=answers.wait_seconds(reply.headers, datetime.now(UTC)))
+
+
+def _cure(code: object, said: object) -> str:
+    """What to do about an error that meets every message alike; "" for any other."""
+    if code == 300 and _SAID_OF_THE_SENDER.search(str(said)):
+        return _SENDER
+    return _OF_THE_ACCOUNT.get(code, "") if isinstance(code, int) else ""
 
 
 def _read_results(reply: Reply, answer: Any, count: int) -> Answer:
@@ -208,13 +221,14 @@ def _read_results(reply: Reply, answer: Any, count: int) -> Answer:
         if one["ErrorCode"]
     }
     # What the list does not name as the recipient's may be of the account: it goes again.
-    refused = {place: why for place, why in told.items() if codes[place] in _OF_THE_RECIPIENT}
+    cures = [_cure(one["ErrorCode"], one.get("Message")) for one in results]
+    refused = {place: why for place, why in told.items() if codes[place] in _OF_THE_RECIPIENT and not cures[place]}
     moment = _OF_THE_MOMENT.intersection(codes)
     return answers.of_results(
         ids,
         refused,
         {place: why for place, why in told.items() if place not in refused},
-        cure=next((_OF_THE_ACCOUNT[code] for code in codes if code in _OF_THE_ACCOUNT), ""),
+        cure=next(filter(None, cures), ""),
         stops=not (_OF_THE_RECIPIENT | _OF_THE_MOMENT).issuperset(code for code in codes if code),
         retry_after_seconds=_MOMENT_SECONDS if moment else None,
     )

@@ -31,8 +31,8 @@ SHEET = CapabilitySheet(
     recipients_per_request=50,
     bytes_per_request=1_000_000,
     substitution="{{name}}",
-    surely_not="401, 403, 404, 405, 413 and 429; 400 with the name of an error of the message, the account or a limit; "
-    "of a 200, each entry with no id and a status that names why, or FAILED and an error. "
+    surely_not="401, 403, 404, 405, 413 and 429; 400 with the name of an error of the message, the account, the key or "
+    "a limit; of a 200, each entry with no id and a status that names why, or FAILED and an error. "
     'Source: the errors of SendBulkEmail in the service model, "Common Errors" of its API reference, and '
     'BulkEmailEntryResult there, whose Error is what "prevented a message being sent".',
 )
@@ -62,6 +62,16 @@ _OF_THE_ACCOUNT: Mapping[str, str] = {
     "MessageRejected": "Verify [mail] from at Amazon SES in this region, and ask for production access",
 }
 """Errors that meet every message alike, and the cure; MessageRejected only when an identity is not verified."""
+
+_KEY = "Look at the access key, its right to ses:SendBulkEmail, and this machine's clock"
+_OF_THE_KEY = frozenset(
+    [
+        *("AccessDeniedException", "ExpiredTokenException", "IncompleteSignature", "MissingAuthenticationToken"),
+        *("NotAuthorized", "OptInRequired", "RequestExpired", "UnrecognizedClientException", "InvalidClientTokenId"),
+        *("InvalidSignatureException", "SignatureDoesNotMatch"),
+    ]
+)
+"""Errors of who asks. "Common Errors" has most of them as 400, the service answers 403 as well."""
 
 _SET = "Look at the configuration set that Amazon SES takes for [mail] from"
 _ENTRY_OF_THE_ACCOUNT: Mapping[str, str] = {
@@ -226,8 +236,9 @@ def _read(reply: Reply, count: int) -> Answer:
     wait = answers.wait_seconds(reply.headers, datetime.now(UTC))
     match reply.status:
         case 401 | 403:
-            cure = "Look at the access key, its right to ses:SendBulkEmail, and this machine's clock"
-            return answers.stopped(cure, why)
+            return answers.stopped(_KEY, why)
+        case 400 if name in _OF_THE_KEY:
+            return answers.stopped(_KEY, why)
         case 404 | 405:
             return answers.stopped(_OF_THE_ACCOUNT["NotFoundException"], why)
         case 400 | 429 if name in _LIMITS:
@@ -270,7 +281,8 @@ def _read_results(reply: Reply, results: Any, count: int) -> Answer:
             case "MESSAGE_REJECTED" | "INVALID_PARAMETER":
                 refused[place] = why
             case "FAILED" if said:
-                refused[place] = why
+                # "Unable to process your request" may be of Amazon: it goes again with others that failed, or alone.
+                not_taken[place] = why
     if len(ids) + len(refused) + len(not_taken) != count or len(entries) != count:
         return Answer("uncertain", f"it does not tell what became of {count} messages: {answers.excerpt(reply)}")
     return answers.of_results(tuple(ids), refused, not_taken, cure=cure, retry_after_seconds=wait)

@@ -256,6 +256,17 @@ def test_what_stops_everything_says_what_to_do() -> None:
     assert "SYNDICATE_MAIL__API_KEY" in told("postmark", 401, error(10)).why
 
 
+@pytest.mark.parametrize("said", ["Invalid 'From' address: 'news'.", "The From address is not valid", "Error: 'from'"])
+def test_what_is_wrong_with_the_sender_is_said_under_the_code_of_readers_and_refuses_none(said: str) -> None:
+    body = results(300, 300).replace(b"so it is", said.encode())
+    whole = json.dumps({"ErrorCode": 300, "Message": said}).encode()
+    for answer in (told("postmark", 200, body), told("postmark", 422, whole)):
+        assert (answer.verdict, answer.stops, answer.permanent) == ("not_accepted", True, False)
+        assert "Correct [mail] from" in answer.why
+    of_one = results(0, 300).replace(b"so it is", b"Invalid 'To' address: 'ann'.")
+    assert told("postmark", 200, of_one).refused == {1: "300: Invalid 'To' address: 'ann'."}
+
+
 def test_a_limit_says_when_to_come_again() -> None:
     assert told("postmark", 429, error(429), {"Retry-After": "7"}).retry_after_seconds == 7.0
     assert told("postmark", 429, error(429)).retry_after_seconds == 1.0

@@ -235,6 +235,8 @@ UNVERIFIED = b'{"message": "Email address is not verified. The following identit
         (400, SAID, "AccountSuspendedException", "not_accepted", False, True),
         (400, SAID, "ThrottlingException", "not_accepted", False, False),
         (400, SAID, "LimitExceededException", "not_accepted", False, False),
+        (400, SAID, "AccessDeniedException", "not_accepted", False, True),
+        (400, SAID, "RequestExpired", "not_accepted", False, True),
         (400, SAID, "SomethingNewException", "uncertain", False, False),
         (400, SAID, "", "uncertain", False, False),
         (400, b"<html>", "", "uncertain", False, False),
@@ -282,7 +284,7 @@ PAUSING = {
     "TEMPLATE_NOT_FOUND": "Ask Amazon SES",
 }
 WAITING = {"ACCOUNT_THROTTLED": 1.0, "TRANSIENT_FAILURE": 60.0, "ACCOUNT_DAILY_QUOTA_EXCEEDED": 3600.0}
-REFUSING = {"MESSAGE_REJECTED", "INVALID_PARAMETER", "FAILED"}
+REFUSING = {"MESSAGE_REJECTED", "INVALID_PARAMETER"}
 
 
 def results(*statuses: str, error: str = "so it is", **more: object) -> bytes:
@@ -295,7 +297,7 @@ def results(*statuses: str, error: str = "so it is", **more: object) -> bytes:
 
 def test_every_status_of_the_service_model_is_certain() -> None:
     item = specification("ses")["sent"]["properties"]["BulkEmailEntryResults"]["items"]
-    assert {"SUCCESS", *PAUSING, *WAITING, *REFUSING} == set(item["properties"]["Status"]["enum"])
+    assert {"SUCCESS", "FAILED", *PAUSING, *WAITING, *REFUSING} == set(item["properties"]["Status"]["enum"])
 
 
 @pytest.mark.parametrize("status", sorted(PAUSING))
@@ -327,6 +329,14 @@ def test_one_that_is_turned_down_is_refused_alone(status: str) -> None:
     assert (some.verdict, some.refused, some.not_taken) == ("accepted", {1: f"{status}: so it is"}, frozenset())
     none = told("ses", 200, results(status), count=1, api_key=KEY)
     assert (none.verdict, none.permanent, none.stops) == ("not_accepted", True, False)
+
+
+def test_one_that_failed_for_no_reason_of_its_own_goes_again_and_is_refused_when_it_fails_alone() -> None:
+    some = told("ses", 200, results("SUCCESS", "FAILED", "MESSAGE_REJECTED"), count=3, api_key=KEY)
+    assert (some.verdict, set(some.refused), some.not_taken) == ("accepted", {2}, frozenset([1]))
+    assert (some.stops, some.retry_after_seconds) == (False, None)
+    alone = told("ses", 200, results("FAILED"), count=1, api_key=KEY)
+    assert (alone.verdict, alone.permanent, alone.why) == ("not_accepted", True, "FAILED: so it is")
 
 
 def test_an_identity_that_is_not_verified_is_of_the_account() -> None:

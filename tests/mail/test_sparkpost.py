@@ -282,6 +282,12 @@ def test_an_answer_means_what_the_vendor_says(
     assert answer.why.isprintable()
 
 
+def test_one_that_was_taken_for_some_says_so(api: MailAPI) -> None:
+    """So that no other request waits for the day that its own answer is kept."""
+    answer = told("sparkpost", 200, results(1, 1), sent=api.build(crowd(2)))
+    assert (answer.verdict, answer.vendor_ids, answer.retry_after_seconds) == ("uncertain", ("116687874849",), 86_400.0)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "cure"),
     [
