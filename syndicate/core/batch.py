@@ -50,6 +50,9 @@ with the longest pauses, and keeps no other waiting. Shy servers relent within t
 MOST_RUNS = 3
 """So often a reader is refused in a row with so many others that the issue pauses, before that is believed of them."""
 
+ASKED_FOR = timedelta(days=1)
+"""So long beyond its lag a record that does not answer is asked again; then what is uncertain waits for a person."""
+
 REPLAY_PART = 0.9
 """The part of a request key's lifetime in which it is trusted: a replay must have arrived before the API forgets it."""
 
@@ -239,11 +242,15 @@ def after_lookup(
     the record still goes back to its first post. Of one that shows some it is the caller's to prove those: what becomes
     of the batch is for the others."""
     later = now + timedelta(seconds=wait_seconds)
+    visible = batch.since + timedelta(seconds=lag_seconds)
     if found is None:
-        return Step("uncertain", "the mail API's record does not answer, or shows nothing of ours yet", retry_at=later)
+        why = "the mail API's record does not answer, or shows nothing of ours"
+        if now < visible + ASKED_FOR:
+            return Step("uncertain", f"{why} yet", retry_at=later)
+        free = when_uncertain == "resend" and not batch.in_flight
+        return Step("retry", f"sent again after: {why}", retry_at=now) if free else Step("uncertain", why)
     if found >= size:
         return Step("accepted", "the mail API's record shows it")
-    visible = batch.since + timedelta(seconds=lag_seconds)
     if found and now < visible:
         return Step("uncertain", f"the mail API's record shows {found} of {size} so far", retry_at=visible)
     if found:

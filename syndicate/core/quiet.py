@@ -33,7 +33,8 @@ def parse_quiet(text: str) -> QuietHours:
 
 
 def quiet_until(quiet: QuietHours, now: datetime, timezone: str) -> datetime | None:
-    """When it ends, if it is quiet now; else None. Of an hour that the clocks show twice, the later end counts."""
+    """When it ends, if it is quiet now; else None. Of an hour that the clocks show twice, the later end counts; where
+    they leave the end out, it is as long after the change as it would have been without one."""
     local = now.astimezone(ZoneInfo(timezone))
     shown = local.time()
     over_midnight = quiet.ends < quiet.begins
@@ -43,6 +44,6 @@ def quiet_until(quiet: QuietHours, now: datetime, timezone: str) -> datetime | N
     if not inside:
         return None
     day = local.date() + timedelta(days=1 if over_midnight and shown >= quiet.begins else 0)
-    ends = datetime.combine(day, quiet.ends, ZoneInfo(timezone)).replace(fold=1).astimezone(UTC)
-    # A wall time that the clocks leave out lies before it was reached: then it is over.
-    return ends if ends > now else None
+    ends = datetime.combine(day, quiet.ends, ZoneInfo(timezone))
+    # Either reading of a wall time that there is not once (PEP 495): the earlier one may lie before the change.
+    return max(ends.replace(fold=fold).astimezone(UTC) for fold in (0, 1))

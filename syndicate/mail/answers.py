@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -17,7 +17,8 @@ LONGEST_WAIT = 86_400.0
 """Seconds. However long an API says to wait, it is asked again after a day."""
 
 _MOMENTS = 1_000_000_000.0
-"""A number of seconds from here on is Unix time: thirty years are no wait."""
+"""A number of seconds from here on is Unix time: thirty years are no wait. A thousand times as much is the same in
+milliseconds."""
 
 
 def of_failure(failure: Failure) -> Answer:
@@ -107,7 +108,7 @@ def wait_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
             until = _date(value)
             seconds = (until - since).total_seconds() if until else None
         elif seconds is not None and seconds >= _MOMENTS:
-            seconds -= since.timestamp()
+            seconds = (seconds / 1000 if seconds >= 1000 * _MOMENTS else seconds) - since.timestamp()
         if seconds is not None:
             return min(max(seconds, 0.0), LONGEST_WAIT)
     return None
@@ -121,8 +122,12 @@ def _seconds(value: str) -> float | None:
 
 
 def _date(value: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return date if date.tzinfo else None
+    """A date of HTTP in any of its three forms (RFC 9110 section 5.6.7), one of which names no zone and is in UTC all
+    the same; or as some write it, in ISO 8601."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            date = read(value)
+        except ValueError:
+            continue
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+    return None

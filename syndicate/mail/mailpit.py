@@ -26,7 +26,8 @@ SHEET = CapabilitySheet(
     surely_not="401, 403, 404, 405 and 413; 400 with `Error`. Source: server/apiv1/send.go and its middleware, which "
     "answer so before a message is stored.",
 )
-_LOOKUP_PAGE = 200
+_LOOKUP_PAGE, _MOST_PAGES = 200, 50
+"""Messages of one page of a search, and pages that are read: words that so many Message-IDs contain are no id."""
 
 _KEY = "Give user:password of Mailpit's API in SYNDICATE_MAIL__API_KEY"
 _ALLOWED = "Mailpit does not let this machine send: look at what it was started with"
@@ -91,8 +92,7 @@ class Mailpit:
         """Mailpit finds every Message-ID that contains the words, in any case, and `_` or `%` stand for others: so the
         pages of what it found are read until the very id comes."""
         wanted = message_id.strip("<>")
-        start = 0
-        while True:
+        for start in range(0, _MOST_PAGES * _LOOKUP_PAGE, _LOOKUP_PAGE):
             words = {"query": f'message-id:"{wanted}"', "start": start, "limit": _LOOKUP_PAGE}
             reply = self._client.get(f"{self._base}/api/v1/search?{urlencode(words)}", self._headers)
             if isinstance(reply, Failure) or reply.status != 200:
@@ -105,7 +105,7 @@ class Mailpit:
                 return True
             if len(messages) < _LOOKUP_PAGE:
                 return False
-            start += _LOOKUP_PAGE
+        return None
 
 
 def _mailbox(name: str, email: str) -> dict[str, str]:

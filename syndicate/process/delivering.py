@@ -19,6 +19,7 @@ from syndicate.services.deliver_issue import Delivery, deliver
 from syndicate.services.deliver_issue.standing_in import Standby
 from syndicate.services.freeze_issue import freeze
 from syndicate.services.sweep_issues import sweep
+from syndicate.storage.database import database_now
 from syndicate.storage.halt import stopped_by
 from syndicate.storage.issues import get_issue
 from syndicate.storage.ledger import books, owners
@@ -148,7 +149,7 @@ def deliver_issue(
     require_ready(site, mail_api, clock(), issue_id)
     with worker_lock(database, site.directory, role, clock()) as worker:
         while True:
-            delivery = two.in_turn(delivery, issue_id, clock())
+            delivery = two.in_turn(delivery, issue_id, clock)
             with database.read() as connection:
                 stopped = stopped_by(connection)
             if issue.state in ("approved", "scheduled", "freezing") and stopped is None:
@@ -172,38 +173,41 @@ def deliver_issue(
                 stopped = stopped_by(connection)
             over = issue.state not in UNDER_WAY or stop.is_set() or stopped is not None
             # Another process may have finished the freezing just after deliver found nothing to claim: then look again.
-            goes_on = issue.state == "freezing" or issue.state != begun or two.have_changed(clock())
+            goes_on = issue.state == "freezing" or issue.state != begun or two.have_changed()
             if over or not (others or goes_on):
                 return Ended(issue, balance, stopped)
             stop.wait(LOOK_AGAIN_SECONDS)
 
 
 class _TwoAPIs:
-    """The mail API and its standby, if there is one: who posts, as all processes of the site agree."""
+    """The mail API and its standby, if there is one: who posts, as all processes of the site agree, whose clocks may
+    not: it goes by the database's."""
 
     def __init__(self, site: Site, first: MailAPI) -> None:
         self._site, self._first = site, first
         self._standby = site.standby_api()
         self._post: Post = "first"
 
-    def in_turn(self, delivery: Delivery, issue_id: int, now: datetime) -> Delivery:
+    def in_turn(self, delivery: Delivery, issue_id: int, clock: Callable[[], datetime]) -> Delivery:
         """The delivery through the one whose turn it is. Raises Refused when nothing may go out through it."""
         if self._standby is None:
             return delivery
         rule = self._site.settings.standby_rule
         with self._site.database.write() as connection:
+            now = database_now(connection)
             self._post, changed = turn(connection, rule, now)
             apis = (self._first, self._standby) if self._post == "first" else (self._standby, self._first)
             if changed:
                 free_from(connection, apis[1].sheet.api, apis[1].account, now)
-        require_ready(self._site, apis[0], now, issue_id, first=self._first)
+        require_ready(self._site, apis[0], clock(), issue_id, first=self._first)
         return replace(delivery, mail_api=apis[0], others=apis[1:], standby=Standby(rule, self._post))
 
-    def have_changed(self, now: datetime) -> bool:
+    def have_changed(self) -> bool:
         """Whether it is the other one's turn by now."""
         if self._standby is None:
             return False
         with self._site.database.read() as connection:
+            now = database_now(connection)
             return who_posts(standby_state(connection), self._site.settings.standby_rule, now) != self._post
 
 

@@ -199,6 +199,20 @@ def test_the_record_frees_only_what_it_had_time_to_show(
             assert step.retry_at is not None and step.retry_at >= now
 
 
+def test_a_record_that_never_answers_keeps_no_issue_open_for_ever() -> None:
+    batch = Unresolved(since=NOW, first_posted_at=NOW, same_api=True, in_flight=False, attempts=300)
+    found = []
+    for hours in (1, 24, 25):
+        now = NOW + timedelta(hours=hours)
+        step = after_lookup(None, 5, batch, lag_seconds=1800, now=now, wait_seconds=300)
+        found.append((step.state, step.retry_at and step.retry_at - now))
+    assert found == [("uncertain", timedelta(seconds=300))] * 2 + [("uncertain", None)]
+    freed = after_lookup(
+        None, 5, batch, lag_seconds=1800, now=NOW + timedelta(hours=25), wait_seconds=300, when_uncertain="resend"
+    )
+    assert freed.state == "retry"
+
+
 def test_the_rest_of_a_request_is_sent_again_when_told_to_and_nobody_may_be_posting_it() -> None:
     batch = Unresolved(since=NOW, first_posted_at=NOW, same_api=True, in_flight=False, attempts=1)
     asleep = replace(batch, in_flight=True)

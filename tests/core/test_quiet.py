@@ -37,10 +37,29 @@ def test_they_last_over_midnight(now: str, ends: str | None) -> None:
     assert found == (datetime.fromisoformat(ends).replace(tzinfo=zone).astimezone(UTC) if ends else None)
 
 
+@pytest.mark.parametrize(
+    ("now", "ends"),
+    [
+        # On 28 March 2027 the clocks of Berlin go from 2:00 to 3:00, at 1:00 UTC.
+        ("2027-03-28T00:29:00", "2027-03-28T01:30:00"),
+        ("2027-03-28T00:45:00", "2027-03-28T01:30:00"),
+        ("2027-03-28T01:00:00", None),
+    ],
+)
+def test_an_end_that_the_clocks_leave_out_is_not_before_they_do(now: str, ends: str | None) -> None:
+    moment, until = (datetime.fromisoformat(f"{each}+00:00") if each else None for each in (now, ends))
+    assert moment is not None
+    assert quiet_until(parse_quiet("23:30-02:30"), moment, "Europe/Berlin") == until
+
+
 @given(MOMENTS, ZONES, st.sampled_from(["22:00-07:00", "12:30-14:00", "01:15-01:45", "23:30-02:30", "02:15-03:15"]))
 def test_they_end_within_a_day_and_then_it_is_quiet_no_more(moment: datetime, zone: str, text: str) -> None:
     quiet = parse_quiet(text)
     until = quiet_until(quiet, moment, zone)
+    shown = moment.astimezone(ZoneInfo(zone)).time()
+    over_midnight = quiet.ends < quiet.begins
+    late, early = shown >= quiet.begins, shown < quiet.ends
+    assert (until is not None) == (late or early if over_midnight else late and early)
     if until is None:
         return
     assert moment < until <= moment + timedelta(hours=25)

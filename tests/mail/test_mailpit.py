@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from syndicate.errors import MailAPIError
 from syndicate.mail import open_mail_api
 from syndicate.mail.base import Connection, MailAPI
+from tests.mail.answering import showing
 from tests.mail.samples import message, specification
 from tests.mail_api_server import MailApiServer, Plan
 
@@ -110,3 +111,10 @@ def test_without_an_address_it_cannot_be_opened() -> None:
     with pytest.raises(MailAPIError) as refused:
         open_mail_api("mailpit", Connection())
     assert "8025" in refused.value.cure
+
+
+def test_a_search_without_end_proves_nothing() -> None:
+    """It passes over where a page is to begin."""
+    page = {"messages": [{"MessageID": f"{number}@post.example"} for number in range(200)]}
+    with showing(lambda path: (200, page)) as url:
+        assert open_mail_api("mailpit", Connection(url)).lookup(["<x@post.example>"]) is None

@@ -223,6 +223,10 @@ NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
         ({"retry-after": "Fri, 20 Nov 2026 09:31:00 GMT"}, 60.0),
         ({"retry-after": "Fri, 20 Nov 2026 09:31:00 GMT", "date": "Fri, 20 Nov 2026 09:30:50 GMT"}, 10.0),
         ({"retry-after": "Fri, 20 Nov 2026 09:00:00 GMT"}, 0.0),
+        ({"retry-after": "Friday, 20-Nov-26 09:31:00 GMT"}, 60.0),
+        ({"retry-after": "Fri Nov 20 09:31:00 2026"}, 60.0),
+        ({"retry-after": "Fri, 20 Nov 2026 10:31:00 +0100"}, 60.0),
+        ({"retry-after": "2026-11-20T09:31:00Z"}, 60.0),
         ({"retry-after": "99999999999"}, LONGEST_WAIT),
         ({"retry-after": "9" * 400}, None),
         ({"retry-after": "-5"}, None),
@@ -232,6 +236,7 @@ NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
         ({"x-ratelimit-reset": "30"}, 30.0),
         ({"x-ratelimit-reset": f"{datetime(2026, 11, 20, 9, 30, 40, tzinfo=UTC).timestamp():.0f}"}, 40.0),
         ({"x-ratelimit-reset": "1392815263"}, 0.0),
+        ({"x-ratelimit-reset": f"{datetime(2026, 11, 20, 9, 30, 40, tzinfo=UTC).timestamp() * 1000:.0f}"}, 40.0),
         ({}, None),
     ],
 )

@@ -78,7 +78,7 @@ def deliver(
         run = _Run(delivery, issue_id, worker, stop, pool, threads, clock, progress)
         try:
             run.until_done()
-            run.turn.leave(clock())
+            run.turn.leave()
         except StorageError:
             run.posting.halted.set()
             run.settle_when_it_is_back()

@@ -29,6 +29,7 @@ class Turn:
     def __init__(self, database: Database, standby: Standby | None) -> None:
         self._database, self._standby = database, standby
         self._since: datetime | None = None
+        self._failed_at: datetime | None = None
         self._told = False
         if standby is not None:
             with database.read() as connection:
@@ -44,7 +45,7 @@ class Turn:
         """A request came to nothing."""
         if self._standby is None or self._standby.post != "first":
             return
-        self._since = self._since or now
+        self._since, self._failed_at = self._since or now, now
         if self._told or now - self._since >= TELL_AFTER:
             self._tell(now)
 
@@ -56,10 +57,10 @@ class Turn:
                 note_taking(connection)
             self._told = False
 
-    def leave(self, now: datetime) -> None:
+    def leave(self) -> None:
         """The delivery ends, perhaps before it has told."""
-        if self._since is not None and not self._told:
-            self._tell(now)
+        if self._failed_at is not None and self._since is not None and not self._told:
+            self._tell(self._failed_at)
 
     def _tell(self, now: datetime) -> None:
         if self._since is not None:
