@@ -67,6 +67,10 @@ _KEY = "Give the account's API key or the domain's sending key in SYNDICATE_MAIL
 _WHERE = 'Look whether [mail] domain is a domain of the account, and region = "eu" if it is there'
 _ALLOWED = "Mailgun does not let this domain send: look at the account and the domain there"
 _SENDER = "Correct [mail] from: Mailgun cannot read it"
+_SAID_OF_THE_ACCOUNT = re.compile(
+    r"not allowed to send|test purposes|authorized recipients|upgrade|account (?:is )?(?:disabled|suspended)",
+    re.IGNORECASE,
+)
 _AGAIN = re.compile(r"try again after ([0-9]{1,6}) second")
 
 
@@ -265,7 +269,7 @@ def _read(reply: Reply) -> Answer:
             named = _AGAIN.search(said)
             default = float(named[1]) if named else 60.0
             return Answer("not_accepted", why, retry_after_seconds=default if wait is None else wait)
-        case 400 if "not allowed to send" in said:
+        case 400 if _SAID_OF_THE_ACCOUNT.search(said):
             return answers.stopped(_ALLOWED, why)
         case 400 if said.startswith("from parameter"):
             return answers.stopped(_SENDER, why)

@@ -45,6 +45,10 @@ _OF_THE_ACCOUNT: Mapping[str, str] = {
 }
 """ErrorCode that meets every message alike, and the cure."""
 
+_SENDER = "Correct [mail] from and reply_to: Mailjet cannot read them"
+_OF_THE_SENDER = ("From", "Sender", "ReplyTo")
+"""What `ErrorRelatedTo` begins with where the error is no reader's."""
+
 _OF_THE_MESSAGE = frozenset(
     [
         *("send-0003", "send-0004", "send-0010", "send-0011", "send-0012", "send-0015", "send-0016"),
@@ -179,6 +183,7 @@ def _read_results(reply: Reply, results: Any, count: int) -> Answer:
     refused: dict[int, str] = {}
     not_taken: dict[int, str] = {}
     codes: set[str] = set()
+    sender = False
     for place, one in enumerate(results if isinstance(results, list) else []):
         id_, errors = _accepted(one), _errors(one)
         if id_:
@@ -186,11 +191,13 @@ def _read_results(reply: Reply, results: Any, count: int) -> Answer:
         elif errors:
             codes |= errors.keys()
             why = "; ".join(f"{code}: {answers.printable(words)}" for code, words in errors.items())[:300]
-            (not_taken if _OF_THE_ACCOUNT.keys() & errors.keys() else refused)[place] = why
+            faulty = _is_of_the_sender(one)
+            sender = sender or faulty
+            (not_taken if faulty or _OF_THE_ACCOUNT.keys() & errors.keys() else refused)[place] = why
     told = len(ids) + len(refused) + len(not_taken)
     if told != count or len(results) != count or codes - _OF_THE_MESSAGE - _OF_THE_ACCOUNT.keys():
         return Answer("uncertain", f"it does not tell what became of {count} messages: {answers.excerpt(reply)}")
-    cure = next((_OF_THE_ACCOUNT[code] for code in sorted(codes) if code in _OF_THE_ACCOUNT), "")
+    cure = next((_OF_THE_ACCOUNT[code] for code in sorted(codes) if code in _OF_THE_ACCOUNT), _SENDER if sender else "")
     return answers.of_results(tuple(ids), refused, not_taken, cure=cure)
 
 
@@ -200,6 +207,13 @@ def _accepted(result: Any) -> str:
     first = to[0] if isinstance(to, list) and to else None
     id_ = first.get("MessageUUID") if isinstance(first, Mapping) else None
     return id_ if isinstance(id_, str) else ""
+
+
+def _is_of_the_sender(result: Mapping[str, Any]) -> bool:
+    """Whether any error of a message is said of a field that all messages have alike."""
+    related = [error.get("ErrorRelatedTo") for error in result["Errors"]]
+    fields = [field for each in related if isinstance(each, list) for field in each]
+    return any(str(field).startswith(_OF_THE_SENDER) for field in fields)
 
 
 def _errors(result: Any) -> dict[str, str]:

@@ -49,6 +49,9 @@ _WHERE = "Look whether [mail] url is Resend's"
 _DOMAIN = "Verify the domain of [mail] from at Resend, under Domains"
 _SENDER = "Correct [mail] from: Resend cannot read it"
 
+_SAID_OF_THE_SENDER = re.compile(r"`(?:from|reply_to)`")
+"""What it says under `validation_error` of a field that is no reader's."""
+
 _NOT_IN_SENDER_NAME = re.compile(r'[,;:<>()\[\]"\\@]|=\?')
 
 
@@ -138,7 +141,9 @@ def _read_error(reply: Reply, name: object, said: str, wait: float | None) -> An
             return answers.stopped(_WHERE, why)
         case 400 if name == "validation_error" and "api key" in said:
             return answers.stopped(_KEY, why)
-        case 400 | 422 | 451 if name == "invalid_from_address":
+        case 400 | 422 | 451 if name == "invalid_from_address" or (
+            name == "validation_error" and _SAID_OF_THE_SENDER.search(said)
+        ):
             return answers.stopped(_SENDER, why)
         case 400 | 422 | 451 if name in _REJECTED:
             return Answer("not_accepted", why, permanent=True)

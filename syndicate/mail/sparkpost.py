@@ -74,6 +74,8 @@ _QUOTA_WAITS = {"2101": 600.0, "2102": 3600.0, "2105": 86_400.0}
 """Seconds until a used-up quota (of the hour, the day, the month) is asked for again. "No messages are sent"."""
 
 _OF_THE_SENDER = frozenset(["7000", "7001"])
+_SAID_OF_THE_SENDER = re.compile(r"content\.(?:from|reply_to)\b|\bfrom (?:address|email|domain)\b", re.IGNORECASE)
+"""What it says under other codes of a field that is no reader's."""
 _OF_THE_REQUEST: Mapping[int, frozenset[str]] = {
     400: frozenset(["1200", "1305", "1401", "1901", "1902", "5002"]),
     422: frozenset(["1300", "1301", "1400", "2002", "3000", "3001", "3002", "3010", "3020", "3040", "3050"]),
@@ -241,7 +243,7 @@ def _read(reply: Reply, body: bytes, count: int) -> Answer:
             return answers.stopped(_KEY, why)
         case 404 | 405:
             return answers.stopped(_WHERE, why)
-        case 400 | 422 if _OF_THE_SENDER.intersection(codes):
+        case 400 | 422 if _OF_THE_SENDER.intersection(codes) or (codes and _SAID_OF_THE_SENDER.search(why)):
             return answers.stopped(_SENDER, why)
         case 400 | 422 if codes and _OF_THE_REQUEST[reply.status].issuperset(codes):
             return Answer("not_accepted", why, permanent=True)

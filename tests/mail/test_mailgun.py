@@ -267,6 +267,7 @@ QUEUED = "Queued. Thank you."
         (400, said("to parameter is not a valid address. please check documentation"), "not_accepted", True, False),
         (400, said("from parameter is not a valid address."), "not_accepted", False, True),
         (400, said("Domain post.example is not allowed to send: disabled"), "not_accepted", False, True),
+        (400, said("Free accounts are for test purposes only. Please upgrade"), "not_accepted", False, True),
         (400, b"<html>", "uncertain", False, False),
         (401, b"Forbidden", "not_accepted", False, True),
         (402, said("Request failed"), "uncertain", False, False),

@@ -194,6 +194,18 @@ def test_what_stops_everything_says_what_to_do() -> None:
     assert "key:secret" in told("mailjet", 401, b"", api_key="key:right").why
 
 
+@pytest.mark.parametrize(
+    ("related", "of_the_sender"),
+    [(["From.Email"], True), (["ReplyTo"], True), (["To[0].Email"], False), ([], False), (7, False), ([7], False)],
+)
+def test_what_is_wrong_with_the_sender_refuses_no_reader(related: object, of_the_sender: bool) -> None:
+    wrong = {"ErrorCode": "mj-0013", "ErrorMessage": "no valid address", "ErrorRelatedTo": related}
+    body = json.dumps({"Messages": [{"Status": "error", "Errors": [wrong]}] * 2}).encode()
+    answer = told("mailjet", 400, body, api_key="key:right")
+    assert (answer.verdict, answer.stops, answer.permanent) == ("not_accepted", of_the_sender, not of_the_sender)
+    assert ("Correct [mail] from" in answer.why) == of_the_sender
+
+
 def test_a_limit_says_when_to_come_again() -> None:
     assert told("mailjet", 429, b"", {"Retry-After": "7"}, api_key="key:right").retry_after_seconds == 7.0
     assert told("mailjet", 429, b"", api_key="key:right").retry_after_seconds == 60.0

@@ -162,6 +162,8 @@ def error(name: str, said: str = "so it is") -> bytes:
         (422, error("validation_error"), "not_accepted", True, False),
         (422, error("missing_required_field"), "not_accepted", True, False),
         (422, error("invalid_from_address"), "not_accepted", False, True),
+        (422, error("validation_error", "Invalid `from` field. It needs another format."), "not_accepted", False, True),
+        (422, error("validation_error", "Invalid `to` field. It needs another format."), "not_accepted", True, False),
         (422, b"{}", "uncertain", False, False),
         (429, error("rate_limit_exceeded"), "not_accepted", False, False),
         (429, b"slow down", "not_accepted", False, False),

@@ -251,6 +251,8 @@ def results(accepted: object, rejected: object, *said: str, id_: object = "11668
         (400, error("5002"), "not_accepted", True, False),
         (400, error("1902"), "not_accepted", True, False),
         (400, error("7001"), "not_accepted", False, True),
+        (422, error("1300", "content.from.email is of an invalid format"), "not_accepted", False, True),
+        (422, error("1300", "recipients[0].address is of an invalid format"), "not_accepted", True, False),
         (400, error("1502"), "uncertain", False, False),
         (400, error("1300"), "uncertain", False, False),
         (400, b'{"errors": []}', "uncertain", False, False),
