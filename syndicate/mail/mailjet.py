@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,10 +28,13 @@ SHEET = CapabilitySheet(
     lookup=True,
     # The vendor publishes no figure.
     lookup_lag_seconds=900.0,
+    lookup_kept_seconds=9 * 86_400.0,
     surely_not="401, 403, 404, 405, 413 and 429; 400 with an ErrorCode of the key, the sender or what is invalid, for "
     'the request or for one of its messages. Source: "Send API errors" in the vendor\'s guide, and its status codes.',
 )
 _LONGEST_SUBJECT = 255
+_SHOWN = timedelta(days=10)
+"""So far back its record is searched. Not told how far, its statistics go back to the last midnight."""
 
 _WRITTEN_BY_MAILJET = frozenset(["date", "message-id", "list-id"])
 """Headers of ours that it writes itself and refuses from a sender (send-0011)."""
@@ -117,7 +120,8 @@ class Mailjet:
 
     def _messages(self, asked: Mapping[str, object]) -> list[str] | None:
         """The CustomID of each message; None when the record does not answer."""
-        query = urlencode({**asked, "ShowCustomID": "true"})
+        since = int((datetime.now(UTC) - _SHOWN).timestamp())
+        query = urlencode({**asked, "FromTS": since, "ShowCustomID": "true"})
         reply = self._client.get(f"{self._base}/v3/REST/message?{query}", self._headers)
         if isinstance(reply, Failure) or reply.status != 200:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -111,13 +112,15 @@ class MailjetDialect(Dialect):
 
     def look(self, path: str, query: str, headers: Mapping[str, str], taken: Sequence[tuple[str, Taken]]) -> Reply:
         """`/v3/REST/message` with the filter CustomID; it shows that id only when told to. The oldest first, unless
-        said."""
+        said. Not told since when, it shows what is of today: here, that is nothing."""
         if path != "/v3/REST/message":
             return super().look(path, query, headers, taken)
         if not headers.get("Authorization", "").startswith("Basic "):
             return self.error(401, "missing_api_key", "No key")
         asked = {name: values[0] for name, values in parse_qs(query).items()}
         found = [one for _, one in taken if one.labels["CustomID"] == asked.get("CustomID", one.labels["CustomID"])]
+        if int(asked.get("FromTS", "0")) < time.time() - 366 * 86_400:
+            found = []
         shown = asked.get("ShowCustomID") == "true"
         if asked.get("Sort") == "ID DESC":
             found.reverse()
