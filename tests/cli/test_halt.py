@@ -12,7 +12,7 @@ from tests.end_to_end.site import SiteFolder, make_site
 
 @pytest.fixture
 def site(tmp_path: Path) -> SiteFolder:
-    site = make_site(tmp_path / "site")
+    site = make_site(tmp_path / "site", at_hand=True)
     site.story(1)
     assert site.call("collect").returncode == 0
     site.readers(3)

@@ -39,7 +39,7 @@ def lose(site: SiteFolder) -> None:
 
 
 def test_one_is_listed_sent_again_and_given_up(tmp_path: Path) -> None:
-    site = make_site(tmp_path / "site")
+    site = make_site(tmp_path / "site", at_hand=True)
     assert "Every letter is settled." in site.call("letters", "list").stdout
     lose(site)
     assert "Of 1 letter nobody can tell" in site.call("check").stdout

@@ -16,7 +16,7 @@ from tests.end_to_end.site import SiteFolder, make_site
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> SiteFolder:
-    return make_site(tmp_path_factory.mktemp("slots") / "site")
+    return make_site(tmp_path_factory.mktemp("slots") / "site", at_hand=True)
 
 
 def test_pause_and_resume_show_in_the_list(site: SiteFolder) -> None:
@@ -68,7 +68,7 @@ def test_a_paused_feed_keeps_its_files(site: SiteFolder) -> None:
 
 
 def test_what_was_missed_is_listed_and_sent_by_one_line(tmp_path: Path) -> None:
-    site = make_site(tmp_path / "site")
+    site = make_site(tmp_path / "site", at_hand=True)
     site.ok("collect")
     assert "Nothing is missed." in site.ok("newsletters", "missed")
     site.readers(3)

@@ -15,7 +15,7 @@ from tests.end_to_end.site import SiteFolder, make_site
 @pytest.fixture
 def site(tmp_path: Path) -> SiteFolder:
     """An issue to three: one refused, one uncertain, one whose next try is known."""
-    site = make_site(tmp_path / "site")
+    site = make_site(tmp_path / "site", at_hand=True)
     site.story(1)
     site.readers(3)
     assert site.call("collect").returncode == 0

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.site import SiteFolder, make_site
+from tests.end_to_end.site import SiteAtHand, SiteFolder, make_site
 from tests.mail_api_server import MailApiServer, Plan, read_journal
 from tests.mail_api_server.journal import doubled
 from tests.mail_api_server.process import control
 
 
-class KeyedSite(SiteFolder):
+class KeyedSite(SiteAtHand):
     """One whose mail API wants a key."""
 
     @staticmethod
