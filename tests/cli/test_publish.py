@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,20 +17,12 @@ from syndicate.storage.articles import content_to_row
 from syndicate.storage.database import open_database
 from syndicate.storage.feed_entries import place_in_feeds
 from syndicate.storage.feeds import declare_feeds
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.end_to_end.site import call
 
 
 def run(folder: Path, *words: str, status: int = 0) -> tuple[str, str]:
     """Standard output and standard error of one command."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from syndicate.cli import main; main()", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-    )
+    done = call(folder, *words, environment=os.environ)
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout, done.stderr

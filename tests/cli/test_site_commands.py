@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,20 +13,12 @@ import pytest
 from syndicate.core.alert import Trouble
 from syndicate.site import open_site
 from syndicate.storage.alerts import begin_alert, end_alert
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.end_to_end.site import call
 
 
 def run(*words: str, folder: Path, status: int = 0, environ: dict[str, str] | None = None) -> str:
     """Standard output of one command; standard error too when it fails."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from syndicate.cli import main; main()", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})},
-        stdin=subprocess.DEVNULL,
-    )
+    done = call(folder, *words, environment={**os.environ, **(environ or {})})
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + (done.stderr if status else "")

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,28 @@ from syndicate.cli import main
 ROOT = Path(__file__).resolve().parents[2]
 CADENCE = "mon-fri 07:00"
 """What `init` writes."""
+
+
+def call(
+    folder: Path, *arguments: str, stdin: str = "", environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """One command to its end in this process, run in that folder."""
+    out, err = io.StringIO(), io.StringIO()
+    status: int | str | None = None
+    with (
+        patch.dict(os.environ, environment, clear=True),
+        patch.object(sys, "argv", ["syndicate", *arguments]),
+        patch.object(sys, "stdin", io.StringIO(stdin)),
+        chdir(folder),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as ended:
+            status = ended.code
+    assert isinstance(status, int), status
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
 
 class SiteFolder:
@@ -40,25 +62,10 @@ class SiteFolder:
             timeout=120,
         )
 
-    def call(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def call(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """One command to its end in this process, by the very function of the console script: for the many that are
         asked one question each. What a process of its own can get wrong is asked by `run`."""
-        out, err = io.StringIO(), io.StringIO()
-        status: int | str | None = None
-        with (
-            patch.dict(os.environ, self.environment(), clear=True),
-            patch.object(sys, "argv", ["syndicate", *arguments]),
-            patch.object(sys, "stdin", io.StringIO(stdin or "")),
-            chdir(self.folder),
-            redirect_stdout(out),
-            redirect_stderr(err),
-        ):
-            try:
-                main()
-            except SystemExit as ended:
-                status = ended.code
-        assert isinstance(status, int), status
-        return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
+        return call(self.folder, *arguments, stdin=stdin, environment=self.environment())
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """One command, under way. Ctrl-C reaches it also where a shell started these tests in the background, which
@@ -129,7 +136,7 @@ class SiteAtHand(SiteFolder):
 
     def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """One command to its end, whatever its status."""
-        return self.call(*arguments, stdin=stdin)
+        return self.call(*arguments, stdin=stdin or "")
 
 
 def make_site(folder: Path, *, at_hand: bool = False) -> SiteFolder:

@@ -20,7 +20,7 @@ from tests.end_to_end.site import SiteFolder, make_site
 
 @pytest.fixture
 def site(tmp_path: Path) -> SiteFolder:
-    made = make_site(tmp_path / "site")
+    made = make_site(tmp_path / "site", at_hand=True)
     made.readers(4)
     made.story(1)
     return made

@@ -125,7 +125,7 @@ def test_what_does_not_exist_yet_is_unknown(verb: str) -> None:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> SiteFolder:
     """Three articles, three readers, one issue that awaits approval."""
-    made = make_site(tmp_path_factory.mktemp("commands") / "site")
+    made = make_site(tmp_path_factory.mktemp("commands") / "site", at_hand=True)
     for number in (1, 2, 3):
         made.story(number)
     made.ok("collect")

@@ -206,7 +206,7 @@ def lay_out(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def newsroom(tmp_path_factory: pytest.TempPathFactory) -> Newsroom:
-    site = make_site(tmp_path_factory.mktemp("hostile") / "site")
+    site = make_site(tmp_path_factory.mktemp("hostile") / "site", at_hand=True)
     lay_out(site.folder / "articles")
     [collected] = site.json("collect")
     said = site.run("collect")
@@ -432,17 +432,13 @@ FILES: dict[str, tuple[bytes, int, str]] = {
 
 @pytest.fixture(scope="module")
 def imports(newsroom: Newsroom) -> dict[str, tuple[int, str]]:
-    """Status and words of a trial of each file; four commands at a time."""
-    names = list(FILES)
+    """Status and words of a trial of each file."""
     found = {}
-    for name in names:
+    for name, (content, _, _) in FILES.items():
         if name != "gone.csv":
-            (newsroom.site.folder / name).write_bytes(FILES[name][0])
-    for at in range(0, len(names), 4):
-        running = {name: newsroom.site.start("subscribers", "import", name) for name in names[at : at + 4]}
-        for name, process in running.items():
-            out, err = process.communicate(timeout=120)
-            found[name] = process.returncode, out + err
+            (newsroom.site.folder / name).write_bytes(content)
+        done = newsroom.site.call("subscribers", "import", name)
+        found[name] = done.returncode, done.stdout + done.stderr
     return found
 
 
@@ -501,7 +497,7 @@ a = 1
 @pytest.fixture(scope="module")
 def spare(tmp_path_factory: pytest.TempPathFactory) -> SiteFolder:
     """Another site, to be spoilt and mended by each test; it has published one article."""
-    site = make_site(tmp_path_factory.mktemp("spare") / "site")
+    site = make_site(tmp_path_factory.mktemp("spare") / "site", at_hand=True)
     site.story(1)
     site.ok("collect")
     site.ok("publish")
