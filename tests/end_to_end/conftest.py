@@ -31,7 +31,7 @@ def empty_database(postgresql_server: str) -> Iterator[str]:
 @pytest.fixture
 def fresh(tmp_path: Path, empty_database: str) -> SiteFolder:
     """A site whose settings name that database, which is still empty."""
-    site = make_site(tmp_path / "site")
+    site = make_site(tmp_path / "site", at_hand=True)
     settings = site.folder / "syndicate.toml"
     text = settings.read_text(encoding="utf-8")
     lines = [f'url = "{empty_database}"' if line.startswith('url = "sqlite') else line for line in text.split("\n")]

@@ -155,7 +155,7 @@ class Newsroom:
 @contextmanager
 def newsroom(folder: Path, *, readers: int) -> Iterator[Newsroom]:
     """It is up and has so many readers; all of it has ended afterwards."""
-    site = make_site(folder)
+    site = make_site(folder, at_hand=True)
     settings = site.folder / "syndicate.toml"
     text = settings.read_text(encoding="utf-8")
     text = text.replace("[mail]\n", f"[mail]\nconcurrency = {AT_ONCE}\ndeadline_seconds = 300\n")

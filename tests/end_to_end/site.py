@@ -123,7 +123,8 @@ class SiteFolder:
         path = self.folder / "readers.csv"
         rows = [f"reader{n}@example.com,Reader {n},{newsletter},active" for n in range(1, count + 1)]
         path.write_text("\n".join(["email,name,newsletters,status", *rows]) + "\n", encoding="utf-8")
-        self.ok("subscribers", "import", str(path), "--yes", "--basis", "Test readers")
+        done = self.call("subscribers", "import", str(path), "--yes", "--basis", "Test readers")
+        assert done.returncode == 0, done.stderr
 
     @property
     def mails(self) -> list[Path]:

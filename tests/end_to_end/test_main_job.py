@@ -16,6 +16,12 @@ from tests.end_to_end.site import SiteFolder, make_site
 
 @pytest.fixture
 def site(tmp_path: Path) -> SiteFolder:
+    return make_site(tmp_path / "site", at_hand=True)
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> SiteFolder:
+    """One whose commands are processes of their own, as somebody at a terminal starts them."""
     return make_site(tmp_path / "site")
 
 
@@ -24,26 +30,26 @@ def recipients(site: SiteFolder) -> Counter[str]:
     return Counter(message_from_bytes(path.read_bytes(), policy=policy.default)["To"] for path in site.mails)
 
 
-def test_from_a_saved_file_to_the_mailbox(site: SiteFolder) -> None:
+def test_from_a_saved_file_to_the_mailbox(typed: SiteFolder) -> None:
     for number in (1, 2, 3):
-        site.story(number)
-    collected = site.json("collect")
+        typed.story(number)
+    collected = typed.json("collect")
     assert len(collected[0]["new"]) == 3
-    assert site.ok("publish")
+    assert typed.ok("publish")
     for name in ("rss.xml", "atom.xml", "feed.json", "index.html", "feeds.opml"):
-        assert (site.folder / "feeds" / name).stat().st_size > 200
-    site.readers(5)
-    drafted = site.json("issues", "draft", "morning")
+        assert (typed.folder / "feeds" / name).stat().st_size > 200
+    typed.readers(5)
+    drafted = typed.json("issues", "draft", "morning")
     assert drafted["state"] == "awaiting"
-    text = site.ok("issues", "preview", str(drafted["id"]), "--text")
+    text = typed.ok("issues", "preview", str(drafted["id"]), "--text")
     assert "Story number 1" in text
-    refused = site.run("issues", "send", str(drafted["id"]), "--yes")
+    refused = typed.run("issues", "send", str(drafted["id"]), "--yes")
     assert refused.returncode == 1
     assert "approve" in refused.stderr
-    site.ok("issues", "approve", str(drafted["id"]))
-    sent = site.json("issues", "send", str(drafted["id"]), "--yes")
+    typed.ok("issues", "approve", str(drafted["id"]))
+    sent = typed.json("issues", "send", str(drafted["id"]), "--yes")
     assert sent["state"] == "sent"
-    books = site.json("issues", "books", str(drafted["id"]))
+    books = typed.json("issues", "books", str(drafted["id"]))
     assert books == {
         "planned": 5,
         "accepted": 5,
@@ -55,23 +61,23 @@ def test_from_a_saved_file_to_the_mailbox(site: SiteFolder) -> None:
         "balanced": True,
         "not_accepted": [],
     }
-    got = recipients(site)
+    got = recipients(typed)
     assert len(got) == 5
     assert set(got.values()) == {1}
-    mail = message_from_bytes(site.mails[0].read_bytes(), policy=policy.default)
+    mail = message_from_bytes(typed.mails[0].read_bytes(), policy=policy.default)
     assert re.fullmatch(r"<https://\S+/u/\S+>", mail["List-Unsubscribe"])
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert b"\r\n" in site.mails[0].read_bytes()
+    assert b"\r\n" in typed.mails[0].read_bytes()
 
 
-def test_nothing_new_is_not_a_failure_but_nothing_to_send_says_so(site: SiteFolder) -> None:
-    assert site.run("collect").returncode == 0
-    assert site.run("publish").returncode == 0
-    assert site.run("run", "--once").returncode == 0
-    assert site.run("issues", "draft", "morning").returncode == 3
-    assert site.run("send", "morning", "--yes").returncode == 3
-    assert site.run("send", "mornin").returncode == 1
-    assert site.run("bogus").returncode == 2
+def test_nothing_new_is_not_a_failure_but_nothing_to_send_says_so(typed: SiteFolder) -> None:
+    assert typed.run("collect").returncode == 0
+    assert typed.run("publish").returncode == 0
+    assert typed.run("run", "--once").returncode == 0
+    assert typed.run("issues", "draft", "morning").returncode == 3
+    assert typed.run("send", "morning", "--yes").returncode == 3
+    assert typed.run("send", "mornin").returncode == 1
+    assert typed.run("bogus").returncode == 2
 
 
 def test_a_manual_send_and_the_next_issue_never_mail_an_article_twice(site: SiteFolder) -> None:
@@ -133,7 +139,7 @@ def test_a_send_later_goes_out_by_run_once_when_its_time_has_come(site: SiteFold
 
 
 def test_an_embargo_that_is_over_is_released_by_run_once(site: SiteFolder) -> None:
-    over = datetime.now(UTC) + timedelta(seconds=20)
+    over = datetime.now(UTC) + timedelta(seconds=10)
     site.write("world/secret.md", f"---\ntitle: The secret\nembargo: {over:%Y-%m-%dT%H:%M:%SZ}\n---\n\nNot before.\n")
     site.ok("collect")
     site.ok("publish")

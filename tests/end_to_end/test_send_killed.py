@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.site import SiteFolder, make_site
+from tests.end_to_end.site import SiteAtHand, SiteFolder, make_site
 from tests.mail_api_server import MailApiProcess, read_journal
 
 READERS = 300
@@ -27,7 +27,7 @@ def point_at(site: SiteFolder, api: str, url: str) -> None:
     settings.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-class SiteWithKey(SiteFolder):
+class SiteWithKey(SiteAtHand):
     """Its commands have a key for the mail API in their environment."""
 
     @staticmethod
