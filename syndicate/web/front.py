@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from syndicate.web.feeds import FeedFiles
 from syndicate.web.health import READY, UP
 from syndicate.web.polls import Polls
+from syndicate.web.reports import Reports
 from syndicate.web.security.body_limit import Limited, TooLarge, limit_for
 from syndicate.web.security.headers import add_headers
 from syndicate.web.security.hosts import Hosts, header, is_loopback, split_host
@@ -29,7 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 class Front:
     """The outermost ASGI application. `stopping` is set when the server leaves: streams without end watch it. `polls`
-    is for a server that can answer polls without ASGI."""
+    and `reports` are for a server that can answer those without ASGI."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Front:
         self.stopping = stopping
         self._feeds = feeds
         self.polls = Polls(feeds)
+        self.reports = Reports(webhooks, hosts, https=https)
         self._files = files
         self._hosts = hosts
         self._https = https

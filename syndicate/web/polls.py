@@ -1,9 +1,8 @@
 """The ordinary poll of a feed, answered as its bytes come in: the same answer as by way of ASGI, without what a scope,
 a task and its messages cost.
 
-What is not surely one whole ordinary request is left to the ordinary way. The reading is done by the very parser that
-reads there, so that no request means one thing here and another there. Readers ask with the same bytes again and again:
-what was read lately is not read anew.
+What is not surely one whole ordinary request is left to the ordinary way. Readers ask with the same bytes again and
+again: what was read lately is not read anew.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-
 from syndicate.web.conditions import Asked, asked
 from syndicate.web.feeds import FeedFiles
+from syndicate.web.whole_request import Headers, read_whole
 
 LONGEST = 2_000
 """Octets of a request that is read here."""
@@ -25,8 +23,6 @@ REMEMBERED = 2_000
 _STARTS = (b"GET /feeds/", b"HEAD /feeds/")
 # Addresses that say the same before and after they are decoded.
 _LINE = re.compile(rb"(GET|HEAD) (/feeds/[A-Za-z0-9._~/-]*) HTTP/1\.1\r\n")
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Poll(NamedTuple):
@@ -38,35 +34,6 @@ class Poll(NamedTuple):
     asked: Asked
 
 
-class _Reading:
-    """What the parser finds."""
-
-    def __init__(self) -> None:
-        self.parser = HttpRequestParser(self)
-        self.headers: Headers = []
-        self.begun = 0
-        self.complete = self.keeps_alive = self.has_body = False
-
-    def on_message_begin(self) -> None:
-        self.begun += 1
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        # When the message is complete the parser has forgotten it.
-        self.keeps_alive = self.parser.should_keep_alive()
-
-    def on_body(self, body: bytes) -> None:
-        self.has_body = True
-
-    def on_chunk_header(self) -> None:
-        self.has_body = True
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-
-
 @lru_cache(REMEMBERED)
 def poll_in(data: bytes) -> Poll | None:
     """The poll that `data` is from its first octet to its last; None when it is anything else: a part of a request, two
@@ -74,14 +41,10 @@ def poll_in(data: bytes) -> Poll | None:
     line = _LINE.match(data)
     if line is None:
         return None
-    reading = _Reading()
-    try:
-        reading.parser.feed_data(data)
-    except (HttpParserError, HttpParserUpgrade):
+    whole = read_whole(data)
+    if whole is None or whole.length:
         return None
-    if not (reading.complete and reading.begun == 1 and reading.keeps_alive) or reading.has_body:
-        return None
-    return Poll(line[2], line[1] == b"GET", asked(reading.headers))
+    return Poll(line[2], line[1] == b"GET", asked(whole.headers))
 
 
 class Polls:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,18 +31,20 @@ ENOUGH = 500_000
 """Octets of the requests that are written together: those behind them need not wait for more."""
 
 # Amazon gives the password of an address only after it was asked for it.
-_ASK = ((b"www-authenticate", b'Basic realm="Syndicate"'),)
+_ASK = (b"www-authenticate", b'Basic realm="Syndicate"')
 
 Answer = tuple[int, bytes]
 """Status and JSON."""
+Answered = Callable[["Answer | Exception"], None]
+"""Hears what became of a request: an exception when that is what nobody thought of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request as it came, and whom its answer goes to."""
+    """A request as it came, and who hears what became of it."""
 
     arrival: Arrival
-    answer: asyncio.Future[Answer]
+    answered: Answered
 
 
 class Webhooks:
@@ -52,10 +54,10 @@ class Webhooks:
     then the vendor tries again."""
 
     def __init__(self, site: Site, clock: Callable[[], datetime]) -> None:
-        self._accounts = {site.mail.api: _Intake(site, site.mail, "SYNDICATE_MAIL__WEBHOOK_SECRET", clock)}
+        self._accounts = {site.mail.api: Intake(site, site.mail, "SYNDICATE_MAIL__WEBHOOK_SECRET", clock)}
         standby = site.settings.standby
         if standby is not None and standby.api not in self._accounts:
-            self._accounts[standby.api] = _Intake(site, standby, "SYNDICATE_STANDBY__WEBHOOK_SECRET", clock)
+            self._accounts[standby.api] = Intake(site, standby, "SYNDICATE_STANDBY__WEBHOOK_SECRET", clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -67,8 +69,13 @@ class Webhooks:
         else:
             await intake.answer(scope, receive, send)
 
+    def admitting(self, path: str, headers: Mapping[str, str], length: int) -> Intake | None:
+        """What takes in a POST of so many octets to that path with these headers; None for what is answered at once."""
+        intake = self._accounts.get(path.removeprefix(PREFIX))
+        return intake if intake is not None and intake.admits(headers, length) else None
 
-class _Intake:
+
+class Intake:
     """The reports of one account. `setting` is where its secret is said."""
 
     def __init__(self, site: Site, account: MailAccount, setting: str, clock: Callable[[], datetime]) -> None:
@@ -92,7 +99,7 @@ class _Intake:
         try:
             webhook.admit(headers)
         except Refused as error:
-            await _say(401, _error(error.message), send, _ASK)
+            await _say(401, _error(error.message), send)
             return
         said = headers.get("content-length", "")
         too_large = said.isdecimal() and int(said) > webhook.largest_body
@@ -100,12 +107,33 @@ class _Intake:
         if body is None:
             await _say(413, _error("The body is too large."), send)
             return
-        waiting = Waiting(Arrival(body, headers), asyncio.get_running_loop().create_future())
-        self._pending.append(waiting)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def answered(answer: Answer | Exception) -> None:
+            if future.done():  # by a server that leaves
+                return
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+        self.put(Arrival(body, headers), answered)
+        await _say(*await future, send)
+
+    def admits(self, headers: Mapping[str, str], length: int) -> bool:
+        """Whether a request with these headers, of so many octets, is taken in."""
+        try:
+            webhook = self._open()
+            webhook.admit(headers)
+        except (NotFound, MailAPIError, Refused):
+            return False
+        return length <= webhook.largest_body
+
+    def put(self, arrival: Arrival, answered: Answered) -> None:
+        """Takes in a request that is admitted. `answered` is called from the event loop, by and by."""
+        self._pending.append(Waiting(arrival, answered))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
-        status, answer = await waiting.answer
-        await _say(status, answer, send, _ASK if status == 401 else ())
 
     def _open(self) -> Webhook:
         if self._webhook is None:
@@ -118,6 +146,7 @@ class _Intake:
         """Writes what has come, and what comes meanwhile, until nothing more has."""
         try:
             while self._pending:
+                await self._gather()
                 count = size = 0
                 while count < min(len(self._pending), AT_ONCE) and size < ENOUGH:
                     size += len(self._pending[count].arrival.body)
@@ -127,6 +156,14 @@ class _Intake:
         finally:
             self._writing = None
 
+    async def _gather(self) -> None:
+        """Lets what is on its way come in first: those who were answered just now tell the next at once, and what is
+        written together costs little more than one alone. Over as soon as a turn of the loop brings nothing."""
+        known = 0
+        while known < len(self._pending) < AT_ONCE:
+            known = len(self._pending)
+            await asyncio.sleep(0)
+
     async def _answer_all(self, together: Sequence[Waiting]) -> None:
         arrivals = [each.arrival for each in together]
         try:
@@ -135,12 +172,11 @@ class _Intake:
             # One that nobody thought of keeps back no other.
             for each in together if len(together) > 1 else ():
                 await self._answer_all([each])
-            if len(together) == 1 and not together[0].answer.done():
-                together[0].answer.set_exception(error)
+            if len(together) == 1:
+                together[0].answered(error)
             return
         for each, answer in zip(together, answers, strict=True):
-            if not each.answer.done():  # by a server that leaves
-                each.answer.set_result(answer)
+            each.answered(answer)
 
     def _take(self, arrivals: Sequence[Arrival]) -> list[Answer]:
         """Reads and writes them, in the thread that does nothing else."""
@@ -198,7 +234,13 @@ def _error(message: str) -> bytes:
     return json.dumps({"error": {"message": message}}).encode()
 
 
+def headers_of(status: int, length: int) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer of so many octets."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % length)]
+    return [*headers, _ASK] if status == 401 else headers
+
+
 async def _say(status: int, said: bytes, send: Send, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(said)), *more]
+    headers = [*headers_of(status, len(said)), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": said})

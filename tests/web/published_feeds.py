@@ -11,7 +11,8 @@ from typing import Any
 from syndicate.publishing.local import Local
 from syndicate.publishing.twins import put_with_twin
 from syndicate.web.feeds import FeedFiles
-from syndicate.web.polls import Headers, Polls
+from syndicate.web.polls import Polls
+from syndicate.web.whole_request import Headers
 
 OLD = 1_700_000_000
 FEED = b'<?xml version="1.0"?><rss version="2.0"><channel><title>Tides</title></channel></rss>' + b" " * 400

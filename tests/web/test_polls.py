@@ -18,7 +18,8 @@ from syndicate.publishing.twins import put_with_twin
 from syndicate.web import polls
 from syndicate.web.conditions import Asked
 from syndicate.web.feeds import FeedFiles
-from syndicate.web.polls import LONGEST, Headers, Polls, poll_in
+from syndicate.web.polls import LONGEST, Polls, poll_in
+from syndicate.web.whole_request import Headers
 from tests.web.newsroom_site import WebSite, serving_for_real
 from tests.web.published_feeds import FEED, LARGE, OLD, POLL, Published, published, request
 from tests.web.wire import Reply, conversation, wired

@@ -69,7 +69,8 @@ class Wire:
         line, *fields = self._take(self._come.index(b"\r\n\r\n") + 4).decode("latin-1").split("\r\n")[:-2]
         headers = tuple((name, value) for name, _, value in (each.partition(": ") for each in fields))
         status = int(line.removeprefix("HTTP/1.1 ").split()[0])
-        length = 0 if method == b"HEAD" or status in (204, 304) else int(dict(headers)["content-length"])
+        has_none = method == b"HEAD" or status < 200 or status in (204, 304)
+        length = 0 if has_none else int(dict(headers)["content-length"])
         while len(self._come) < length:
             if not self._more():
                 return None
