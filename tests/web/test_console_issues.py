@@ -128,6 +128,31 @@ def test_articles_move_and_stay_out(newsroom: WebSite) -> None:
     assert second in titles()
 
 
+def test_an_article_that_the_issue_does_not_have_is_found_and_put_in(newsroom: WebSite) -> None:
+    with newsroom.site.database.write() as connection:
+        other = sa.update(tables.articles).where(tables.articles.c.title == "Story 2")
+        connection.execute(other.values(section="elsewhere"))
+    with pytest.MonkeyPatch.context() as patch:
+        world = tuple(replace(each, selection=Selection({"section": "world"})) for each in newsroom.site.newsletters)
+        patch.setitem(newsroom.site.__dict__, "newsletters", world)
+        number = drafted(newsroom)
+        at = f"/console/issues/{number}"
+        editor = newsroom.client("editor")
+        page = editor.get(at).text
+        assert "Story 2" not in page and "Story 3" in page
+        # What it has already is not offered, and looking changes nothing.
+        looked = editor.get(at, params={"find": "story"}).text
+        assert re.findall(r'aria-label="Put in: ([^"]+)"', looked) == ["Story 2"]
+        assert seal_of(looked) == seal_of(page)
+        assert "No other released article fits." in editor.get(at, params={"find": "zeppelin"}).text
+        [article] = re.findall(r'value="(urn:uuid:[0-9a-f-]+)"><input type="hidden" name="act" value="add"', looked)
+        shown = editor.submit(at, f"{at}/articles", seal=seal_of(looked), article=article, act="add").text
+        assert "Up: Story 2" in shown or "Down: Story 2" in shown
+        # The mail has it, and a press on the page as it was before does not put it in twice.
+        assert "Story 2" in editor.get(f"{at}/mail.html").text
+        assert editor.submit(at, f"{at}/articles", seal=seal_of(looked), article=article, act="add").status_code == 409
+
+
 def test_a_send_by_hand_is_composed_once_and_shows_whom_it_reaches(newsroom: WebSite) -> None:
     sender = newsroom.client("sender")
     page = sender.get("/console/send").text

@@ -163,6 +163,8 @@ CONSOLE = (
         "is not a title and an address",
         act=pressed("Compose anew", Links_of_your_own="no address here"),
     ),
+    console("issue-find", "issues/{changed}?find=the", "Put in"),
+    console("issue-find-none", "issues/{changed}?find=zeppelin", "No other released article fits."),
     console("issue-countdown", "issues/{countdown}", "200 readers"),
     console("issue-sending", "issues/{sending}", "of 200"),
     console("issue-paused", "issues/{paused}", "Stopped by Sandy", act=opened("End it…")),

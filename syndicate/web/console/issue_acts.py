@@ -88,14 +88,15 @@ def change_articles(
     number: Number,
     seal: Short,
     article: Short,
-    act: Annotated[Literal["up", "down", "skip", "unskip"], Form()],
+    act: Annotated[Literal["up", "down", "skip", "unskip", "add"], Form()],
 ) -> Response:
-    """One article up or down, out of the issue, or in again."""
+    """One article up or down, out of the issue, in again, or another one put in."""
     change = {
         "up": Change(move=(article, -1)),
         "down": Change(move=(article, 1)),
         "skip": Change(skip=(article,)),
         "unskip": Change(unskip=(article,)),
+        "add": Change(add=(article,)),
     }[act]
     return _edited(request, user.name, number, change, seal, "")
 

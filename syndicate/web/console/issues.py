@@ -21,6 +21,7 @@ from syndicate.services.plan_send import Plan, plan_issue
 from syndicate.services.preview_issue import Preview, preview
 from syndicate.site import Site
 from syndicate.storage.approvals import changes_since_approval
+from syndicate.storage.article_search import Found, Wanted, find_articles
 from syndicate.storage.compositions import composed_articles
 from syndicate.storage.issues import get_issue, get_subjects, list_issues
 from syndicate.storage.transactional import test_mails
@@ -39,6 +40,8 @@ MOVING: frozenset[State] = frozenset({"freezing", "sending", "cancelling"})
 PAGE = 60
 MOST_REFUSED = 100
 """Refused readers that a page lists; a command writes all of them."""
+MOST_OFFERED = 12
+"""Articles that somebody looked for in order to put one in."""
 
 Seen = Literal["phone", "desktop", "text"]
 InScheme = Annotated[Scheme, Query()]
@@ -77,10 +80,16 @@ def issues(
 
 @router.get("/console/issues/{number}")
 def desk(
-    request: Request, user: Editor, number: Number, seen: Annotated[Seen, Query()] = "phone", scheme: InScheme = "light"
+    request: Request,
+    user: Editor,
+    number: Number,
+    seen: Annotated[Seen, Query()] = "phone",
+    scheme: InScheme = "light",
+    find: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
-    """One issue with everything that can be done about it, its mail `seen` in that way."""
-    return show_desk(request, user, number, seen=seen, scheme=scheme)
+    """One issue with everything that can be done about it, its mail `seen` in that way. `find` looks for articles that
+    may be put into it."""
+    return show_desk(request, user, number, seen=seen, scheme=scheme, find=find)
 
 
 def show_desk(
@@ -90,6 +99,7 @@ def show_desk(
     *,
     seen: Seen = "phone",
     scheme: Scheme = "light",
+    find: str | None = None,
     status: int = 200,
     given: Mapping[str, str] | None = None,
     faults: Mapping[str, str] | None = None,
@@ -111,6 +121,7 @@ def show_desk(
         missed = _missed(connection, site, issue, now)
         goes = by_itself(connection, issue, now)
         why_not = reasons(connection, number) if stands.has_books else []
+        offered = [] if find is None else _offered(connection, find, composed)
         refused = list(islice(refused_readers(connection, number), MOST_REFUSED)) if stands.books.refused else []
     shown = _preview(site, issue, now)
     before = issue.state in BEFORE_FREEZING
@@ -126,6 +137,8 @@ def show_desk(
         newsletter=site.newsletter(issue.newsletter),
         shown=_shown(composed, "full") + _shown(composed, "title"),
         skipped=_shown(composed, "skipped"),
+        find=find,
+        offered=offered,
         changes=changes,
         stands=stands,
         why_not=why_not,
@@ -218,6 +231,13 @@ def _missed(connection: Connection, site: Site, issue: Issue, now: datetime) -> 
         for each in all_missed(connection, [site.newsletter(issue.newsletter)], now)
         if each.cadence == issue.cadence and each.slots[0].issue_id in (None, issue.id)
     ]
+
+
+def _offered(connection: Connection, words: str, composed: list[tuple[Article, Composed]]) -> list[Found]:
+    """The newest released articles that fit the words and are not in the issue yet, shown or left out."""
+    there = {article.id for article, _ in composed}
+    found = find_articles(connection, Wanted(words, status="released"), limit=MOST_OFFERED + len(there))
+    return [each for each in found if each.number and each.id not in there][:MOST_OFFERED]
 
 
 def _shown(composed: list[tuple[Article, Composed]], role: str) -> list[tuple[Article, Composed]]:
