@@ -13,7 +13,7 @@ from tests.end_to_end.site import SiteFolder, make_site
 
 @pytest.fixture
 def site(tmp_path: Path) -> SiteFolder:
-    return make_site(tmp_path / "site")
+    return make_site(tmp_path / "site", at_hand=True)
 
 
 def add_to_settings(site: SiteFolder, text: str) -> None:
