@@ -62,8 +62,9 @@ def run(arguments: list[str]) -> int:
     if any(argument.startswith(OWN_WAY) for argument in arguments):
         return pytest.main(arguments)
     failures = Failures()
-    # A worker for each processor, but no more than pays; tests that run alone share one (tests/conftest.py).
-    spread = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup"]
+    # One more than there are processors, as many tests wait for something; but no more than pays. Tests that run alone
+    # share one (tests/conftest.py).
+    spread = ["-n", str(min((os.cpu_count() or 1) + 1, 4)), "--dist", "loadgroup"]
     status = pytest.main([*spread, *arguments], plugins=[failures])
     if status != pytest.ExitCode.TESTS_FAILED or not 0 < len(failures.names) <= FEW:
         return status
