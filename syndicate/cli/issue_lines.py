@@ -97,17 +97,24 @@ def say_changes(frame: Frame, changes: list[Change]) -> None:
 
 def read_books(frame: Frame, issue_id: int) -> dict[str, Any]:
     """The books as they are now: what a process that is gone was sending is uncertain at once. Raises NotFound."""
+    from syndicate.storage.ledger import books
+
+    gone = gone_owners(frame, issue_id)
+    with frame.site.database.read() as connection:
+        return books(connection, issue_id, gone).as_dict()
+
+
+def gone_owners(frame: Frame, issue_id: int) -> list[str]:
+    """The workers that were sending the issue and do not live. Raises NotFound."""
     from syndicate.storage.issues import get_issue
-    from syndicate.storage.ledger import books, owners
+    from syndicate.storage.ledger import owners
     from syndicate.storage.workers import lives_of
 
-    database = frame.site.database
-    with database.read() as connection:
+    with frame.site.database.read() as connection:
         get_issue(connection, issue_id)
         holding = owners(connection, issue_id)
-    lives = lives_of(database, frame.site.directory, holding)
-    with database.read() as connection:
-        return books(connection, issue_id, [each for each, life in lives.items() if life != "alive"]).as_dict()
+    lives = lives_of(frame.site.database, frame.site.directory, holding)
+    return [each for each, life in lives.items() if life != "alive"]
 
 
 def say_state(frame: Frame, issue_id: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syndicate.cli.frame import Frame, counted, site_command
+from syndicate.cli.issue_lines import gone_owners
 
 if TYPE_CHECKING:
     from syndicate.storage.unsettled import Reason, RefusedReader
@@ -24,8 +25,9 @@ def read_reasons(frame: Frame, issue_id: int) -> list[Reason]:
     """The reasons as they are now."""
     from syndicate.storage.unsettled import reasons
 
+    gone = gone_owners(frame, issue_id)
     with frame.site.database.read() as connection:
-        return reasons(connection, issue_id)
+        return reasons(connection, issue_id, gone=gone)
 
 
 def reason_rows(found: list[Reason]) -> list[dict[str, Any]]:
@@ -44,12 +46,14 @@ def reason_rows(found: list[Reason]) -> list[dict[str, Any]]:
 
 def say_reasons(frame: Frame, issue_id: int, found: list[Reason]) -> None:
     """They, a line each."""
+    from syndicate.storage.unsettled import LEFT_ALONE
+
     for each in found:
         count = f"{'at least ' if each.more else ''}{each.people:,} {STATES.get(each.state, each.state)}"
         line = f"  {count}: {each.why or 'no reason was given'}"
         if each.next_at is not None:
             line += f" ({NEXT.get(each.state, 'next')} {frame.when(each.next_at)})"
-        elif each.state == "uncertain":
+        elif each.state == "uncertain" and each.why != LEFT_ALONE:
             line += f" (`syndicate issues resolve {issue_id}` settles it)"
         frame.say(line)
     if any(each.state == "refused" for each in found):

@@ -16,15 +16,37 @@ _outcomes = tables.recipient_outcomes
 _counts = tables.ledger_counts
 
 
-def parked(connection: Connection, issue_id: int) -> int:
-    """How many people of an issue are uncertain until somebody decides: what could prove it has been tried."""
-    here = sa.and_(
-        _batches.c.issue_id == issue_id, _batches.c.state == "uncertain", _batches.c.retry_at.is_(None)
+MOST_ROWS = 5_000
+"""Uncertain requests that are looked at one by one."""
+
+
+def parked(connection: Connection, issue_id: int) -> int | None:
+    """How many people of an issue are uncertain until somebody decides: what could prove it has been tried. None where
+    more requests are uncertain than a page can look at."""
+    size = (_batches.c.last - _batches.c.first + 1).label("size")
+    some = (
+        sa.select(_batches.c.id, _batches.c.retry_at, size)
+        .where(_batches.c.issue_id == issue_id, _batches.c.state == "uncertain")
+        .order_by(_batches.c.first)
+        .limit(MOST_ROWS + 1)
+        .cte("some")
     )
-    people = sa.select(sa.func.coalesce(sa.func.sum(_batches.c.last - _batches.c.first + 1), 0)).where(here)
-    own = sa.select(sa.func.count()).select_from(_outcomes.join(_batches, _batches.c.id == _outcomes.c.batch_id))
-    lines = sa.select(people.scalar_subquery() - own.where(here).scalar_subquery())
-    return int(connection.execute(lines).scalar_one())
+    own = sa.select(sa.func.count()).where(_outcomes.c.batch_id == some.c.id).correlate(some).scalar_subquery()
+    here = sa.case((some.c.retry_at.is_(None), some.c.size - own), else_=0)
+    lines = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(here), 0)).select_from(some)
+    count, people = connection.execute(lines).one()
+    return int(people) if count <= MOST_ROWS else None
+
+
+def without_owner(connection: Connection, gone: Collection[str] = ()) -> sa.ColumnElement[bool]:
+    """Whether a batch that is being sent has no owner that lives: it is past its lease, or held by one of the workers
+    known to be `gone`."""
+    left: sa.ColumnElement[bool] = sa.or_(
+        _batches.c.lease_until.is_(None), _batches.c.lease_until <= database_now(connection)
+    )
+    if gone:
+        left = sa.or_(left, _batches.c.worker_id.in_(sorted(gone)))
+    return left
 
 
 def books(connection: Connection, issue_id: int, gone: Collection[str] = ()) -> Books:
@@ -32,15 +54,10 @@ def books(connection: Connection, issue_id: int, gone: Collection[str] = ()) -> 
 
     A batch that is being sent waits while its owner lives: inside its lease, and not one of the workers known to be
     `gone`. Before the audience is frozen whole, planned counts those frozen so far."""
-    without_owner: sa.ColumnElement[bool] = sa.or_(
-        _batches.c.lease_until.is_(None), _batches.c.lease_until <= database_now(connection)
-    )
-    if gone:
-        without_owner = sa.or_(without_owner, _batches.c.worker_id.in_(sorted(gone)))
     # One by one: only what is on its way at this moment.
     left = (
         sa.select(_batches.c.id, (_batches.c.last - _batches.c.first + 1).label("size"))
-        .where(_batches.c.issue_id == issue_id, _batches.c.state == "sending", without_owner)
+        .where(_batches.c.issue_id == issue_id, _batches.c.state == "sending", without_owner(connection, gone))
         .cte("left_alone")
     )
     own = sa.select(-sa.func.count()).select_from(_outcomes.join(left, left.c.id == _outcomes.c.batch_id))

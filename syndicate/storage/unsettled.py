@@ -4,7 +4,7 @@ however many there are, and finds them by an index."""
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,12 +14,14 @@ from sqlalchemy.engine import Connection
 
 from syndicate.core.reason import kind_of
 from syndicate.storage import tables
+from syndicate.storage.books import without_owner
 
 _batches, _outcomes, _recipients = tables.batches, tables.recipient_outcomes, tables.issue_recipients
 
 MOST_ROWS = 5_000
 """Of each state so many requests, or persons, are looked at."""
 MOST_REASONS = 30
+LEFT_ALONE = "its owner ended or fell asleep: whoever delivers next finds out"
 STATES = ("uncertain", "retry", "refused")
 """Of whole requests."""
 OUTCOMES = ("refused", "suppressed")
@@ -49,11 +51,16 @@ class RefusedReader:
     why: str
 
 
-def reasons(connection: Connection, issue_id: int, most: int = MOST_REASONS) -> list[Reason]:
-    """The reasons of what is not plainly accepted, those of most people first within each state."""
+def reasons(
+    connection: Connection, issue_id: int, most: int = MOST_REASONS, gone: Collection[str] = ()
+) -> list[Reason]:
+    """The reasons of what is not plainly accepted, those of most people first within each state. As in the books, what
+    a worker was sending that is past its lease, or known to be `gone`, is uncertain."""
     rows: list[Any] = []
     for state in STATES:
-        rows += connection.execute(_requests(issue_id, state))
+        rows += connection.execute(_requests(issue_id, state, _batches.c.state == state, _batches.c.why))
+    left_alone = sa.and_(_batches.c.state == "sending", without_owner(connection, gone))
+    rows += connection.execute(_requests(issue_id, "uncertain", left_alone, sa.literal(LEFT_ALONE)))
     for outcome in OUTCOMES:
         rows += connection.execute(_persons(issue_id, outcome))
     looked: dict[tuple[str, str], int] = {}
@@ -72,11 +79,13 @@ def reasons(connection: Connection, issue_id: int, most: int = MOST_REASONS) -> 
     return all_of_them[:most]
 
 
-def _requests(issue_id: int, state: str) -> sa.Select[Any]:
+def _requests(
+    issue_id: int, state: str, which: sa.ColumnElement[bool], why: sa.ColumnElement[str]
+) -> sa.Select[Any]:
     size = (_batches.c.last - _batches.c.first + 1).label("n")
     some = (
-        sa.select(_batches.c.id, _batches.c.why, _batches.c.retry_at, size)
-        .where(_batches.c.issue_id == issue_id, _batches.c.state == state)
+        sa.select(_batches.c.id, why.label("why"), _batches.c.retry_at, size)
+        .where(_batches.c.issue_id == issue_id, which)
         .order_by(_batches.c.first)
         .limit(MOST_ROWS)
         .cte("some")

@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from syndicate.storage import books as books_module
 from syndicate.storage import tables, unsettled
-from syndicate.storage.books import parked
+from syndicate.storage.books import books, parked
 from syndicate.storage.database import Database
 from syndicate.storage.unsettled import Reason, reasons, refused_readers
-from tests.mailing import NOW, address, batches_of, books_now, frozen_issue
+from tests.mailing import NOW, address, batches_of, books_now, clock, frozen_issue
 
 LATER = NOW + timedelta(minutes=5)
 
@@ -67,9 +68,22 @@ def test_the_reasons_are_told_with_counts_and_the_next_time(database: Database) 
     told: Counter[str] = Counter()
     for each in found:
         told[each.state] += each.people
-    books = books_now(database, issue_id)
-    assert (told["uncertain"], told["refused"], told["suppressed"]) == (books.uncertain, books.refused, 2)
-    assert told["retry"] + 10 == books.waiting
+    balance = books_now(database, issue_id)
+    assert (told["uncertain"], told["refused"], told["suppressed"]) == (balance.uncertain, balance.refused, 2)
+    assert told["retry"] + 10 == balance.waiting
+
+
+def test_what_nobody_is_sending_any_more_has_its_line_too(database: Database) -> None:
+    issue_id = a_bad_day(database)
+    sixth = batches_of(database, issue_id)[5].id
+    for lease, gone in ((timedelta(hours=-1), []), (timedelta(hours=1), ["work-gone"]), (timedelta(hours=1), [])):
+        put(database, sixth, "sending", lease_until=clock() + lease, worker_id="work-gone")
+        with database.read() as connection:
+            found = reasons(connection, issue_id, gone=gone)
+            uncertain = books(connection, issue_id, gone).uncertain
+        left = [each.people for each in found if each.why == unsettled.LEFT_ALONE]
+        assert left == ([] if lease > timedelta(0) and not gone else [10])
+        assert sum(each.people for each in found if each.state == "uncertain") == uncertain
 
 
 def test_each_who_was_refused_is_listed_once_in_order(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,5 +110,8 @@ def test_however_many_there_are_only_so_many_are_looked_at(
     assert [each for each in found if each.state == "uncertain"] == [
         Reason("uncertain", "the answer was lost", 9, more=True)
     ]
+    monkeypatch.setattr(books_module, "MOST_ROWS", 1)
+    with database.read() as connection:
+        assert parked(connection, issue_id) is None
     with database.read() as connection:
         assert reasons(connection, issue_id + 1) == [] and list(refused_readers(connection, issue_id + 1)) == []

@@ -129,7 +129,8 @@ def standing(connection: Connection, issue: Issue, now: datetime, when: Callable
     undecided = balance.uncertain
     if undecided and issue.state in GOING_ON:
         # The others go on by themselves.
-        undecided = parked(connection, issue.id)
+        waiting = parked(connection, issue.id)
+        undecided = undecided if waiting is None else waiting
     return Standing(issue, balance, title, said, seconds, undecided)
 
 
