@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -27,8 +27,16 @@ _PASSING = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL"}
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: 08 connection, 28 log-in, 3D no such database,
 # 53 disk, memory or connections used up, 57P shutting down or terminated, 58 system; "" when no server answered.
 _POSTGRESQL = ("08", "28", "3D", "53", "57P", "58")
-_ASLEEP = "25P03"
-"""The server ended a transaction in which nothing was said for too long (`database.WRITER_IDLE_SECONDS`)."""
+_PASSES: Mapping[str, tuple[str, str]] = {
+    # The server ended a transaction in which nothing was said for too long (`database.WRITER_IDLE_SECONDS`).
+    "25P03": ("cannot be used", "Look at [database] url, and whether its server runs."),
+    "40001": ("is held by another program", "Try again."),
+    "40P01": ("is held by another program, which waits for this one", "Try again."),
+    "53100": ("cannot grow: the disk is full", "Free space on its server, then start again: nothing is lost."),
+    "55P03": ("is held by another program", "Try again when that has finished."),
+    "57014": ("takes too long", "Look at its load, and at statement_timeout in its settings."),
+}
+"""What passes, or can be made to: what to say of it, and the next step."""
 
 
 @contextmanager
@@ -59,16 +67,19 @@ def explain(error: sa.exc.DBAPIError, url: URL) -> StorageError | None:
         found.try_again = code in _PASSING
         return found
     state = getattr(error.orig, "sqlstate", None) or ""
+    if state in _PASSES:
+        return _away(url, said, *_PASSES[state])
     operational = isinstance(error, sa.exc.OperationalError) and (not state or state.startswith(_POSTGRESQL))
-    if not operational and state != _ASLEEP:
-        return None
-    return _away(url, said)
+    return _away(url, said) if operational else None
 
 
-def _away(url: URL, said: str) -> StorageError:
+def _away(
+    url: URL,
+    said: str,
+    what: str = "cannot be used",
+    cure: str = "Look at [database] url, and whether its server runs.",
+) -> StorageError:
     place = url.set(query={}).render_as_string(hide_password=True)
-    found = StorageError(
-        f"The database {place} cannot be used: {said}.", cure="Look at [database] url, and whether its server runs."
-    )
+    found = StorageError(f"The database {place} {what}: {said}.", cure=cure)
     found.try_again = True
     return found

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from syndicate.core.batch import MOST_ATTEMPTS, Step, Unresolved, after_answer, after_lookup, may_replay, way_on
 from syndicate.core.pace import DOUBTS_TO_PAUSE, REFUSALS_TO_PAUSE, Pace
@@ -79,7 +80,7 @@ def deliver(
         try:
             run.until_done()
             run.turn.leave()
-        except StorageError:
+        except (StorageError, DBAPIError):
             run.posting.halted.set()
             run.settle_when_it_is_back()
             raise
@@ -409,7 +410,7 @@ class _Run:
         while self.posting.under_way and time.monotonic() < end:
             try:
                 self.settle_answers(wait=HEED_SECONDS)
-            except StorageError:
+            except (StorageError, DBAPIError):
                 time.sleep(HEED_SECONDS)
 
     def after(self, posted: Posted, now: datetime) -> Step:
