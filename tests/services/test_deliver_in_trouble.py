@@ -172,9 +172,9 @@ def test_a_database_that_fails_and_comes_back_loses_no_answer(
 def test_a_database_that_does_not_come_back_in_time_leaves_what_the_next_delivery_makes_good(
     sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ill: type[Ailing], words: str
 ) -> None:
-    from syndicate.services.deliver_issue import run
+    from syndicate.services.deliver_issue import answers
 
-    monkeypatch.setattr(run, "BACK_SECONDS", 0.3)
+    monkeypatch.setattr(answers, "BACK_SECONDS", 0.3)
     with MailApiServer("resend", tmp_path / "journal") as server:
         api = mail_api("resend", server.url, recipients=5)
         issue_id = frozen_issue(sqlite, READERS, sheet=api.sheet)

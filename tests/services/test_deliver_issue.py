@@ -582,7 +582,7 @@ def test_a_live_owner_is_waited_for_and_a_dead_one_is_not(database: Database, tm
 def test_a_ledger_that_cannot_be_written_leaves_what_the_next_delivery_makes_good(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from syndicate.services.deliver_issue import run
+    from syndicate.services.deliver_issue import answers
 
     def full(*_arguments: Any) -> list[bool]:
         raise Dying("disk full")
@@ -591,7 +591,7 @@ def test_a_ledger_that_cannot_be_written_leaves_what_the_next_delivery_makes_goo
         api = mail_api("resend", server.url, recipients=10)
         issue_id = frozen_issue(database, READERS, sheet=api.sheet)
         with monkeypatch.context() as patch, pytest.raises(Dying):
-            patch.setattr(run, "settle", full)
+            patch.setattr(answers, "settle", full)
             deliver_it(database, issue_id, api, tmp_path)
         assert deliver_it(database, issue_id, api, tmp_path) == Books(READERS, accepted=READERS)
         check(server)
@@ -602,7 +602,7 @@ def test_answers_that_come_while_the_database_is_away_are_recorded_when_it_is_ba
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dialect: str
 ) -> None:
     """Where nothing proves a request afterwards its readers would stay uncertain for ever."""
-    from syndicate.services.deliver_issue import run
+    from syndicate.services.deliver_issue import answers
 
     times = count(1)
 
@@ -615,7 +615,7 @@ def test_answers_that_come_while_the_database_is_away_are_recorded_when_it_is_ba
         api = mail_api(dialect, server.url, recipients=10)
         issue_id = frozen_issue(database, READERS, sheet=api.sheet)
         with monkeypatch.context() as patch, pytest.raises(StorageError, match="away"):
-            patch.setattr(run, "settle", away)
+            patch.setattr(answers, "settle", away)
             deliver_it(database, issue_id, api, tmp_path)
         now = books_now(database, issue_id)
         assert now.uncertain == 0
@@ -628,7 +628,7 @@ def test_what_the_record_says_is_settled_in_the_order_in_which_all_lock(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several processes ask for the same batches: in any other order each would hold what the other waits for."""
-    from syndicate.services.deliver_issue import run
+    from syndicate.services.deliver_issue import answers
 
     moved: dict[int, list[int]] = {}
     come = Posting.come
@@ -643,7 +643,7 @@ def test_what_the_record_says_is_settled_in_the_order_in_which_all_lock(
         return move_unresolved(connection, batch, *others)
 
     monkeypatch.setattr(Posting, "come", together)
-    monkeypatch.setattr(run, "move_unresolved", move)
+    monkeypatch.setattr(answers, "move_unresolved", move)
     faults = [f"{number}:drop_after_accept" for number in range(1, 9)]
     with MailApiServer("mailpit", tmp_path / "journal", plan=plan(*faults)) as server:
         api = mail_api("mailpit", server.url, recipients=1)

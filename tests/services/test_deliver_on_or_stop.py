@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from syndicate.core.books import Books
 from syndicate.core.message import Answer
 from syndicate.mail.base import MailAPI
-from syndicate.services.deliver_issue import run
+from syndicate.services.deliver_issue import answers
 from syndicate.services.pause_issue import resume
 from syndicate.storage import tables
 from syndicate.storage.database import Database
@@ -101,7 +101,7 @@ def test_a_request_that_was_taken_for_some_keeps_no_other_waiting(database: Data
 def test_where_nothing_proves_a_request_few_are_in_doubt_when_every_answer_is_lost(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "DOUBTS_TO_PAUSE", 4)
+    monkeypatch.setattr(answers, "DOUBTS_TO_PAUSE", 4)
     with MailApiServer("resend", tmp_path / "journal", plan=plan(server_error=1.0)) as server:
         api = Keyless(mail_api("resend", server.url, recipients=1))
         issue_id = frozen_issue(database, READERS, sheet=api.sheet)

@@ -9,53 +9,38 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from syndicate.core.batch import MOST_ATTEMPTS, Step, Unresolved, after_answer, after_lookup, may_replay, way_on
-from syndicate.core.pace import DOUBTS_TO_PAUSE, REFUSALS_TO_PAUSE, Pace
-from syndicate.core.retry import wait_seconds
+from syndicate.core.batch import Step, Unresolved, may_replay, way_on
 from syndicate.errors import StorageError
+from syndicate.services.deliver_issue.answers import HEED_SECONDS, Answers, Progress
 from syndicate.services.deliver_issue.delivery import Delivery
-from syndicate.services.deliver_issue.posting import LookedUp, Posted, Posting
+from syndicate.services.deliver_issue.posting import Posting
 from syndicate.services.deliver_issue.requests import Requests
 from syndicate.services.deliver_issue.restraint import Held, Restraint
 from syndicate.services.deliver_issue.standing_in import Turn
 from syndicate.storage.claims import Planned, Prepared, claim, may_post, planned_recipients, withdrawn_revisions
 from syndicate.storage.database import database_now
 from syndicate.storage.issue_standing import say_why_it_waits
-from syndicate.storage.issues import get_issue, move_issue
+from syndicate.storage.issues import get_issue
 from syndicate.storage.ledger import (
     Batch,
     books,
     claimable,
     due_uncertain,
-    hand_back,
-    last_accepted,
     move_unresolved,
     next_due,
     owners,
-    settle,
     sleeping_owners,
     take_over,
 )
-from syndicate.storage.proofs import prove
 from syndicate.storage.standing_changes import StandingChanges
 from syndicate.storage.workers import Worker, lives_of
 
 PEOPLE_AT_ONCE = 8_000
 """Of so many at most requests are built and claimed in one go, however many may be under way: memory stays small."""
 
-HEED_SECONDS = 0.4
-"""How often a delivery whose hands are full looks whether it may go on: a stop holds within a second."""
-
-BACK_SECONDS = 20.0
-"""How long answers that have come wait for a database that went away."""
-
 LOOK_AGAIN_SECONDS = 1.0
-
-Progress = Callable[[int, int], None]
-"""Called with how many people are settled, and of how many."""
 
 
 def deliver(
@@ -82,7 +67,7 @@ def deliver(
             run.turn.leave()
         except (StorageError, DBAPIError):
             run.posting.halted.set()
-            run.settle_when_it_is_back()
+            run.answers.record_when_it_is_back()
             raise
         except BaseException:
             run.posting.halted.set()
@@ -103,7 +88,7 @@ class _Run:
     ) -> None:
         self.delivery, self.issue_id, self.worker, self.stop = delivery, issue_id, worker, stop
         self.database, self.sheet = delivery.database, delivery.mail_api.sheet
-        self.clock, self.progress = clock, progress
+        self.clock = clock
         self.posting = Posting(delivery, pool, stop, clock)
         # Small requests are claimed further ahead: one durable write for many of them. Where nothing proves a request
         # whose answer was lost, a kill leaves all that were claimed uncertain: none is claimed before it can be posted.
@@ -115,17 +100,12 @@ class _Run:
             self.room = min(threads * ahead, threads + 2 * self.at_once)
         self.start = 0
         """The ordinal from which to look for batches."""
-        self.pace = Pace()
         self.turn = Turn(delivery.database, delivery.standby)
         self.turn_is_over = False
         self.restraint = Restraint(delivery)
         self.held = Held()
-        self.come: list[Posted | LookedUp] = []
-        """Answers that are not recorded yet."""
         self.heed_at = 0.0
         """On the process's own clock: when to look again whether the issue may still be posted."""
-        self.took_at: datetime | None = None
-        """When something was last seen to be accepted: before that, a refusal is not in the row of now."""
         self.sender_is_checked = False
         self.withdrawn: frozenset[int] = frozenset()
         """Revisions that carry what was retracted since: they are never posted again."""
@@ -135,7 +115,7 @@ class _Run:
         self.requests = Requests(delivery, self.issue)
         self.changes = StandingChanges(self.issue.standing_mark)
         self.planned = balance.planned
-        self.settled = balance.planned - balance.waiting - balance.uncertain
+        self.answers = Answers(delivery, issue_id, self.posting, self.turn, self.room, balance, progress)
 
     # --- the loop ---
 
@@ -143,12 +123,12 @@ class _Run:
         """Works until nothing is left to do now or soon, looking for what others left behind before it ends."""
         self.recover()
         while True:
-            self.settle_answers(wait=0.0)
+            self.answers.record(wait=0.0)
             if not self.stop.is_set() and self.go_on():
                 continue
             if self.posting.under_way:
                 self.heed_halt()
-                self.settle_answers(wait=HEED_SECONDS)
+                self.answers.record(wait=HEED_SECONDS)
             elif self.stop.is_set() or self.turn_is_over or not (self.recover() or self.wait_for_next()):
                 return
 
@@ -189,8 +169,8 @@ class _Run:
                 due = max(due or self.held.until, self.held.until)
         if due is None:
             return False
-        if posting and self.pace.hold_until is not None:
-            due = max(due, self.pace.hold_until)
+        if posting and self.answers.pace.hold_until is not None:
+            due = max(due, self.answers.pace.hold_until)
         seconds = (due - now).total_seconds()
         if seconds > self.delivery.patience_seconds:
             return False
@@ -203,7 +183,7 @@ class _Run:
     def go_on(self) -> int:
         """Hands out what can be done now; returns how much that was."""
         under_way = self.posting.under_way
-        room = min(self.at_once, self.pace.room(self.room, len(under_way)))
+        room = min(self.at_once, self.answers.pace.room(self.room, len(under_way)))
         if room <= 0:
             return 0
         self.worker.require_lock()
@@ -218,7 +198,7 @@ class _Run:
                 self.posting.halted.set()
                 posting, self.turn_is_over = False, True
             self.held = self.restraint.look(connection, self.issue, now) if posting else Held()
-            holding = self.pace.holds(now) or self.held.until is not None
+            holding = self.answers.pace.holds(now) or self.held.until is not None
             uncertain = [
                 batch
                 for batch in due_uncertain(connection, self.issue_id, now, room + len(under_way))
@@ -243,7 +223,7 @@ class _Run:
             sleeping = sleeping_owners(connection, uncertain)
         self.tell_why_it_waits()
         if self.held.pause:
-            self.pause(self.held.pause)
+            self.answers.pause(self.held.pause)
             return 1
         if fresh and not self.sender_can_write(people[fresh[0].id]):
             return 1
@@ -306,11 +286,11 @@ class _Run:
         for each in claims:
             self.posting.start_post(each, bodies[each.batch.id], started)
         if wait is not None:
-            self.pace = self.pace.held(wait.until)
+            self.answers.pace = self.answers.pace.held(wait.until)
         aside = [prepared.step for prepared, _ in requests if prepared.step is not None]
         for step in aside:
             if step.state != "withdrawn" and step.counts:
-                self.count_refusal(step.why)
+                self.answers.count_refusal(step.why)
         if not claims and not aside and not later and room and self.planned:
             # Another process was faster: look for batches somewhere else.
             self.start = self.delivery.rng.randrange(self.planned) + 1
@@ -323,7 +303,7 @@ class _Run:
         self.sender_is_checked = True
         fault = self.requests.sender_fault(self.issue.revision, people.everybody.variant_keys[0])
         if fault:
-            self.pause(fault)
+            self.answers.pause(fault)
         return not fault
 
     # --- what is uncertain ---
@@ -360,150 +340,7 @@ class _Run:
         step = {
             "free": Step("retry", f"sent again after: {batch.why}", retry_at=now),
             "park": Step("uncertain", batch.why),
-            "wait": Step("uncertain", batch.why, retry_at=now + timedelta(seconds=self.wait_seconds(batch))),
+            "wait": Step("uncertain", batch.why, retry_at=now + timedelta(seconds=self.answers.wait_seconds(batch))),
         }[way]
         with self.database.write() as connection:
             move_unresolved(connection, batch, step, database_now(connection))
-
-    # --- settling ---
-
-    def settle_answers(self, wait: float) -> None:
-        """Records all answers that have come, in one transaction; waits up to so many seconds for the first."""
-        self.come += self.posting.come(wait)
-        posts = [each for each in self.come if isinstance(each, Posted)]
-        # Several processes ask the record for the same batches: all lock them in the same order.
-        looks = sorted((each for each in self.come if isinstance(each, LookedUp)), key=lambda each: each.batch.id)
-        if posts:
-            with self.database.write() as connection:
-                now = database_now(connection)
-                if self.took_at is None and any(each.claim.batch.attempts >= MOST_ATTEMPTS for each in posts):
-                    self.took_at = last_accepted(connection, self.issue_id)
-                posted = [(each, self.after(each, now)) for each in posts]
-                refused = any(step.state == "refused" for _, step in posted)
-                if refused and self.took_at is None:
-                    self.took_at = last_accepted(connection, self.issue_id)
-                settle(connection, self.issue_id, [(each.claim, step) for each, step in posted], now)
-                if refused and get_issue(connection, self.issue_id).state == "paused":
-                    # They were under way when the run of refusals paused it, here or in another process.
-                    hand_back(connection, self.issue_id, self.took_at, now)
-            self.posting.settled(posts)
-            self.come = list(looks)
-            for each, step in posted:
-                self.learn(each, step, now)
-        if looks:
-            with self.database.write() as connection:
-                now = database_now(connection)
-                for look in looks:
-                    move_unresolved(connection, look.batch, self.after_look(look, now), now)
-                    if look.is_part:
-                        self.prove(connection, look)
-            self.posting.settled(looks)
-            self.come = []
-        if self.progress is not None and (posts or looks):
-            self.progress(self.settled, self.planned)
-
-    def settle_when_it_is_back(self) -> None:
-        """The database went away with requests under way: what is answered to them is recorded if it comes back while
-        their claims hold, so that nobody stays uncertain only for that. A claim that is another's by then is not
-        settled, but for a proof of acceptance."""
-        end = time.monotonic() + min(BACK_SECONDS, self.delivery.lease_seconds)
-        while self.posting.under_way and time.monotonic() < end:
-            try:
-                self.settle_answers(wait=HEED_SECONDS)
-            except (StorageError, DBAPIError):
-                time.sleep(HEED_SECONDS)
-
-    def after(self, posted: Posted, now: datetime) -> Step:
-        """What the answer makes of the batch."""
-        batch = posted.claim.batch
-        return after_answer(
-            posted.answer,
-            size=len(posted.claim.ordinals),
-            replay=posted.claim.replay,
-            attempts=batch.attempts,
-            now=now,
-            wait_seconds=self.wait_seconds(batch),
-            took_at=self.took_at,
-        )
-
-    def after_look(self, looked: LookedUp, now: datetime) -> Step:
-        """What the record makes of the batch."""
-        return after_lookup(
-            looked.found,
-            looked.size,
-            looked.unresolved,
-            lag_seconds=looked.sheet.lookup_lag_seconds,
-            kept_seconds=looked.sheet.lookup_kept_seconds,
-            now=now,
-            wait_seconds=self.wait_seconds(looked.batch),
-            when_uncertain=self.delivery.newsletter.when_uncertain,
-        )
-
-    def prove(self, connection: Connection, looked: LookedUp) -> None:
-        """Whom the record shows has theirs, whatever becomes of the others of the request."""
-        prove(
-            connection,
-            self.issue_id,
-            looked.shown,
-            api=looked.sheet.api,
-            all_or_nothing=looked.sheet.all_or_nothing,
-            why="the mail API's record shows it",
-        )
-
-    def wait_seconds(self, batch: Batch) -> float:
-        """The back-off of a batch after its attempts so far."""
-        return wait_seconds(batch.attempts, self.delivery.rng.random())
-
-    def learn(self, posted: Posted, step: Step, now: datetime) -> None:
-        """What one answer says of the requests to come."""
-        if step.state in ("accepted", "refused"):
-            self.settled += posted.claim.batch.size
-        elif step.state == "split" and step.not_taken:
-            self.settled += posted.claim.batch.size - len(step.not_taken)
-        if step.pause:
-            self.posting.halted.set()
-        answer = posted.answer
-        if posted.skipped:
-            return
-        if answer.verdict == "accepted":
-            self.took_at = now
-            self.pace = self.pace.accepted()
-            if step.state == "split" and step.retry_at is not None:
-                self.pace = self.pace.held(step.retry_at)
-            self.turn.took()
-        elif step.state in ("refused", "split"):
-            self.pace = self.pace.answered()
-            self.count_refusal(step.why)
-        elif answer.verdict == "uncertain" and answer.vendor_ids:
-            self.pace = self.pace.answered()
-        else:
-            self.pace = self.pace.failed(now, answer.retry_after_seconds or 0.0, self.delivery.rng.random())
-            self.turn.failed(now)
-            if answer.verdict == "uncertain":
-                self.count_doubt(answer.why)
-
-    def count_doubt(self, why: str) -> None:
-        """One more request in a row that was perhaps taken. Where another mail API stands by, it is asked next."""
-        self.pace = self.pace.doubted()
-        proves = self.sheet.idempotency_seconds or self.sheet.lookup
-        if self.pace.doubts == DOUBTS_TO_PAUSE and not proves and self.delivery.standby is None:
-            self.pause(f"nothing tells what became of {DOUBTS_TO_PAUSE} requests in a row, the last: {why}")
-
-    def count_refusal(self, why: str) -> None:
-        """One more request in a row that can never succeed."""
-        self.pace = self.pace.refused()
-        # Where one bad address refuses a large request, as many may be at once as are under way.
-        most = max(REFUSALS_TO_PAUSE, 2 * self.room)
-        if self.pace.refusals == most:
-            self.pause(f"{most} requests in a row were refused for good, the last: {why}", run=True)
-
-    def pause(self, why: str, *, run: bool = False) -> None:
-        """The issue pauses: going on would not help. After a `run` of refusals those in it are refused no more."""
-        self.posting.halted.set()
-        with self.database.write() as connection:
-            issue = get_issue(connection, self.issue_id, lock=True)
-            again = hand_back(connection, self.issue_id, self.took_at, database_now(connection)) if run else 0
-            if again:
-                why += f" ({again} of them go again when the issue does: mend what is wrong before)"
-            if issue.state == "sending":
-                move_issue(connection, issue, "paused", why=why)
