@@ -34,10 +34,8 @@ def _add_to_sqlite(connection: Connection, rows: Sequence[Mapping[str, Any]]) ->
     if not rows:
         return set()
     last = connection.execute(_LAST).scalar()
-    plain = itemgetter(*_PLAIN)
-    written = [
-        (*plain(row), moment_text(row["at"]), moment_text(row["received_at"]), json.dumps(row["raw"])) for row in rows
-    ]
+    plain, text = itemgetter(*_PLAIN), cache(moment_text)
+    written = [(*plain(row), text(row["at"]), text(row["received_at"]), json.dumps(row["raw"])) for row in rows]
     added = connection.exec_driver_sql(_INTO_SQLITE, written)
     if added.rowcount == len(rows):
         return {(row["api"], row["event_id"]) for row in rows}

@@ -100,12 +100,15 @@ def _by_label(connection: Connection, left: _Left, label_of: _Labels, now: datet
     asked = [(place, report) for place, report in left if report[0].label]
     if not asked:
         return {}
+    # Those of one request have its label in common.
+    is_of_requests = len({event.label for _, (event, _) in asked}) < len({(e.label, told) for _, (e, told) in asked})
+    ways = (find_by_request, find_by_label) if is_of_requests else (find_by_label, find_by_request)
     recent = list(connection.execute(_RECENT, {"since": now - RECENT}).scalars())
     found: dict[int, Mailed] = {}
     start, size = 0, 1
     while start < len(recent) and len(found) < len(asked):
         some = recent[start : start + size]
-        for way in (find_by_label, find_by_request):
+        for way in ways:
             if waiting := [(place, report) for place, report in asked if place not in found]:
                 found |= way(connection, some, waiting, label_of)
         start, size = start + size, size * 2
@@ -116,9 +119,9 @@ def find_by_label(
     connection: Connection, issue_ids: Sequence[int], left: _Left, label_of: _Labels
 ) -> dict[int, Mailed]:
     """Those of the reports, by their places, whose label is that of a mail of one of these issues to the person."""
-    rows = connection.execute(_mailed(connection.dialect.name), _sent_to(issue_ids, left))
+    rows = connection.execute(_mailed(connection.dialect.name), _sent_to(issue_ids, left)).all()
     keys = {
-        (label_of(row.issue_id, row.subscriber_id), row.address): Mailed(row.issue_id, row.ordinal) for row in rows
+        (label_of(issue_id, person), address): Mailed(issue_id, ordinal) for issue_id, ordinal, address, person in rows
     }
     return _named(keys, left)
 
@@ -131,10 +134,10 @@ def find_by_request(
     labels: dict[str, str] = {}
     keys: dict[tuple[str, str], Mailed] = {}
     asked = {**_sent_to(issue_ids, left), "apis": list({event.api for _, (event, _) in left})}
-    for row in connection.execute(_requested(connection.dialect.name), asked):
-        if row.request_key not in labels:
-            labels[row.request_key] = label(row.request_key)
-        keys[labels[row.request_key], row.address] = Mailed(row.issue_id, row.ordinal)
+    for issue_id, ordinal, address, request in connection.execute(_requested(connection.dialect.name), asked).all():
+        if request not in labels:
+            labels[request] = label(request)
+        keys[labels[request], address] = Mailed(issue_id, ordinal)
     return _named(keys, left)
 
 

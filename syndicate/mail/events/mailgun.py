@@ -76,7 +76,7 @@ class MailgunWebhook:
         at, token, given = (str(signature.get(name, "")) for name in ("timestamp", "token", "signature"))
         if not (token and given and at.isascii() and at.isdigit() and len(at) < 12) or len(token) > LONGEST_TOKEN:
             raise Refused("The request carries no signature of Mailgun.")
-        expected = hmac.new(self._key, f"{at}{token}".encode("utf-8", "replace"), "sha256").hexdigest()
+        expected = hmac.digest(self._key, f"{at}{token}".encode("utf-8", "replace"), "sha256").hex()
         if not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
             raise Refused("The signature does not fit.", cure="Copy the HTTP webhook signing key anew.")
         if not -FASTEST <= now - datetime.fromtimestamp(int(at), UTC) <= OLDEST:

@@ -43,6 +43,7 @@ def _finite(digits: str) -> float | str:
 
 
 _READER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+_WRITER = json.JSONEncoder(sort_keys=True, default=str)
 
 
 def _clean(value: Any) -> Any:
@@ -99,7 +100,7 @@ def address_of(value: object) -> tuple[str, ...]:
 
 def stable_id(*parts: object) -> str:
     """An id for an event that has none: the same for the same facts, however often they are told."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:40]
+    return hashlib.sha256(_WRITER.encode(parts).encode()).hexdigest()[:40]
 
 
 def moment(value: object, now: datetime) -> datetime:
