@@ -23,6 +23,8 @@ _KINDS: Mapping[str, EventKind] = {
     "deferred": "deferred",
     # It had the address on its own list, and tried nothing.
     "blocked": "blocked",
+    # It was taken, and could not be sent.
+    "error": "blocked",
     "invalid_email": "hard bounce",
     "spam": "complaint",
     "complaint": "complaint",

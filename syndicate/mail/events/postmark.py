@@ -29,6 +29,9 @@ _BOUNCES: Mapping[str, EventKind] = {
     "DMARCPolicy": "blocked",
     "SpamNotification": "blocked",
     "VirusNotification": "blocked",
+    # It was taken, and never sent.
+    "SMTPApiError": "blocked",
+    "TemplateRenderingFailed": "blocked",
     "SpamComplaint": "complaint",
     "Unsubscribe": "unsubscribe",
 }

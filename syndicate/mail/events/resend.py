@@ -1,6 +1,6 @@
 """Resend's webhooks: signed as Svix does, one event each.
 
-Checked against resend/resend-openapi@fd6f395 (1.5.0: OutboundEmailEventData, WebhookEventBounce and
+Checked against resend/resend-openapi@fd6f395 (1.5.0: OutboundEmailEventData, WebhookEventBounce, WebhookEventFailed and
 WebhookEventSuppressed), the vendor's pages on webhooks and the Svix manual on verifying by hand, November 2026. "Custom
 headers included with the email" come back, so a report tells by our own Message-ID which mail it is about.
 """
@@ -34,7 +34,12 @@ _KINDS: dict[str, EventKind] = {
     "email.delivered": "delivered",
     "email.complained": "complaint",
     "email.delivery_delayed": "deferred",
+    # "Due to an error such as … domain verification issues, email quota limits": it was taken, and never sent.
+    "email.failed": "blocked",
 }
+
+_PLACES = {"email.suppressed": "suppressed", "email.failed": "failed"}
+"""Where an event tells more; a bounce does under "bounce"."""
 
 _SUPPRESSED: dict[str, EventKind] = {"previous_bounce": "hard bounce", "previous_complaint": "complaint"}
 """Why the API has the address on a list of its own, and sends nothing to it."""
@@ -92,9 +97,9 @@ def _event(told: Any, event_id: str, now: datetime) -> MailEvent:
     data = told.get("data") if isinstance(told, dict) else None
     if not isinstance(told, dict) or not isinstance(data, dict):
         raise BadInput("The body is not an event of Resend.")
-    bounce = object_in(data, "suppressed" if told.get("type") == "email.suppressed" else "bounce")
+    bounce = object_in(data, _PLACES.get(str(told.get("type")), "bounce"))
     codes = bounce.get("diagnosticCode")
-    said = [bounce.get("type"), bounce.get("subType"), bounce.get("message")]
+    said = [bounce.get("type"), bounce.get("subType"), bounce.get("message"), bounce.get("reason")]
     why = words(*said, *(codes if isinstance(codes, list) else [codes]))
     to = data.get("to")
     named = [to] if isinstance(to, str) else to if isinstance(to, list) else []
