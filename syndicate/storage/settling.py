@@ -37,8 +37,8 @@ _log = tables.batch_log
 def settle(connection: Connection, issue_id: int, settled: Sequence[tuple[Claim, Step]], now: datetime) -> list[bool]:
     """Records what became of posted requests; tells for each whether it was still this owner's to settle.
 
-    A claim that was taken away meanwhile changes nothing, but for a proof of acceptance: that one counts whoever brings
-    it. A step that pauses the issue does so in the same transaction."""
+    A claim that was taken away meanwhile changes nothing, but for a proof: that of acceptance counts whoever brings it,
+    and that it was surely not accepted while nobody has claimed it since. A step that pauses the issue does so in the same transaction."""
     reasons = [step.pause for _, step in settled if step.pause]
     if reasons:
         issue = get_issue(connection, issue_id, lock=True)
@@ -64,7 +64,17 @@ def settle(connection: Connection, issue_id: int, settled: Sequence[tuple[Claim,
             _prove_a_part(connection, claim, step, f"a late answer shows it: {step.why}")
             late = replace(held, generation=claim.batch.generation)
             note(connection, late, "late", f"a late answer: {step.why}", now, claim.batch.worker_id)
+            if held.state == "uncertain" and held.fence == claim.batch.fence and _is_certain(claim, step):
+                again = Step("retry", f"a late answer: {step.why}", retry_at=step.retry_at or now)
+                _move(connection, held, again, now)
     return [result[claim.batch.id] for claim, _ in settled]
+
+
+def _is_certain(claim: Claim, step: Step) -> bool:
+    """Whether a late answer tells that nobody in the request has it: the only one of its generation, it was surely not
+    accepted."""
+    said = step.state in ("planned", "retry", "refused", "split") and not step.vendor_ids and not step.not_taken
+    return said and not claim.replay
 
 
 def _settle_plainly(

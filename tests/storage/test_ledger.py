@@ -490,7 +490,9 @@ def test_a_late_acceptance_counts_whoever_brings_it(database: Database) -> None:
         assert claimable(connection, issue_id, NOW, start=0, limit=9) == []
 
 
-def test_a_late_refusal_changes_nothing(database: Database) -> None:
+def test_a_late_refusal_of_the_only_request_of_its_generation_frees_it(database: Database) -> None:
+    """As of a worker that wakes up and finds that it is too late to post: where there is no record, nothing else would
+    ever tell."""
     issue_id = issue_with_one_batch(database)
     first = claim_one(database, issue_id, "w1")
     with database.write() as connection:
@@ -498,10 +500,28 @@ def test_a_late_refusal_changes_nothing(database: Database) -> None:
     with database.read() as connection:
         assert sleeping_owners(connection, [only_batch(database, issue_id)]) == {first.batch.id: {"w1"}}
     assert settle_one(database, issue_id, first, too_bad("422", 1)) is False
-    assert only_batch(database, issue_id).state == "uncertain"
-    # But now it is known that its request is over.
+    batch = only_batch(database, issue_id)
+    assert (batch.state, batch.retry_at, batch.why) == ("retry", NOW, "a late answer: 422")
     with database.read() as connection:
-        assert sleeping_owners(connection, [only_batch(database, issue_id)]) == {first.batch.id: set()}
+        assert sleeping_owners(connection, [batch]) == {first.batch.id: set()}
+
+
+@pytest.mark.parametrize("what", ["a replay", "claimed again", "in part"])
+def test_any_other_late_refusal_changes_nothing(database: Database, what: str) -> None:
+    issue_id = issue_with_one_batch(database)
+    late = claim_one(database, issue_id, "w1")
+    with database.write() as connection:
+        assert take_over(connection, NOW + timedelta(seconds=LEASE + 1), {"w1": "alive"}) == 1
+    step = too_bad("422", 1)
+    if what == "a replay":
+        # Of the request that it repeats it says nothing.
+        late = replace(late, replay=True)
+    elif what == "claimed again":
+        late = replace(late, batch=replace(late.batch, fence=late.batch.fence - 1))
+    else:
+        step = Step("split", "no credits", not_taken=frozenset([2]), vendor_ids=("a",))
+    assert settle_one(database, issue_id, late, step) is False
+    assert only_batch(database, issue_id).state == "uncertain"
 
 
 def test_a_late_acceptance_of_a_split_batch_reaches_its_children(database: Database) -> None:
