@@ -38,7 +38,8 @@ def settle(connection: Connection, issue_id: int, settled: Sequence[tuple[Claim,
     """Records what became of posted requests; tells for each whether it was still this owner's to settle.
 
     A claim that was taken away meanwhile changes nothing, but for a proof: that of acceptance counts whoever brings it,
-    and that it was surely not accepted while nobody has claimed it since. A step that pauses the issue does so in the same transaction."""
+    and that it was surely not accepted while nobody has claimed it since. A step that pauses the issue does so in the
+    same transaction."""
     reasons = [step.pause for _, step in settled if step.pause]
     if reasons:
         issue = get_issue(connection, issue_id, lock=True)
