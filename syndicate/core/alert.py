@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from syndicate.core.issue import BEFORE_FREEZING, Issue, State
 from syndicate.core.slot import KnownSlot
@@ -36,6 +37,11 @@ class Trouble:
         return f"{self.kind} {self.subject}"[:200]
 
 
+def told_time(moment: datetime, zone: str) -> str:
+    """As editors read it: `2026-11-20 09:30 Europe/Lisbon`."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
+
+
 MISSED_FOR = timedelta(minutes=2)
 """So long a process may be away, as it is when it starts again, before it is told of."""
 
@@ -51,9 +57,9 @@ def roles_missing(roles: Collection[str], *, mails: bool) -> tuple[Literal["web"
     return tuple(missing)
 
 
-def missing_trouble(role: Literal["web", "worker"], since: datetime) -> Trouble:
-    """No process of that role has lived since then."""
-    when = f"{since:%Y-%m-%d %H:%M} UTC"
+def missing_trouble(role: Literal["web", "worker"], since: datetime, zone: str) -> Trouble:
+    """No process of that role has lived since then, told in the time of `zone`."""
+    when = told_time(since, zone)
     told = {
         "web": f"No web process has been up since {when}: readers cannot leave or sign up, and nothing is served.",
         "worker": f"No worker has been up since {when}: nothing is collected, published or sent.",
@@ -95,9 +101,9 @@ def slot_key(slot: KnownSlot) -> str:
     return Trouble("slot", _subject(slot), "").key
 
 
-def unbegun_trouble(issue: Issue) -> Trouble:
+def unbegun_trouble(issue: Issue, zone: str) -> Trouble:
     """An issue that somebody set for a time, which has passed, and that did not begin."""
-    when = f" for {issue.send_at:%Y-%m-%d %H:%M} UTC" if issue.send_at else ""
+    when = f" for {told_time(issue.send_at, zone)}" if issue.send_at else ""
     why = f" {issue.why.rstrip('.')}." if issue.why else ""
     told = f"Issue {issue.id} of {issue.newsletter} was set{when} and did not begin: it is {issue.state}.{why}"
     return Trouble("issue", f"{issue.id} unbegun", f"{told} `syndicate issues show {issue.id}` says how it stands.")
@@ -131,19 +137,26 @@ LETTERS_LOOKED_FOR = timedelta(hours=1)
 
 
 def letters_troubles(
-    waiting: int, waiting_since: datetime | None, waiting_why: str, parked: int, parked_since: datetime | None, why: str
+    waiting: int,
+    waiting_since: datetime | None,
+    waiting_why: str,
+    parked: int,
+    parked_since: datetime | None,
+    why: str,
+    *,
+    zone: str,
 ) -> tuple[Trouble, ...]:
     """What is wrong with mails to one person: so many wait since then, and of so many nobody can tell whether they
     came; each with what is known of the reason, or ""."""
     found = []
     if waiting and waiting_since is not None:
         verb = "waits" if waiting == 1 else "wait"
-        told = f"{_letters(waiting)} {verb} since {waiting_since:%Y-%m-%d %H:%M} UTC"
+        told = f"{_letters(waiting)} {verb} since {told_time(waiting_since, zone)}"
         because = f": {waiting_why.rstrip('.')}." if waiting_why else ": nobody has posted it yet."
         found.append(Trouble("letters", "waiting", f"{told}{because} `syndicate letters list` shows what does not go."))
     if parked and parked_since is not None:
         whether = "it came" if parked == 1 else "they came"
-        told = f"Of {_letters(parked)} nobody can tell whether {whether}, since {parked_since:%Y-%m-%d %H:%M} UTC"
+        told = f"Of {_letters(parked)} nobody can tell whether {whether}, since {told_time(parked_since, zone)}"
         because = f": {why.rstrip('.')}." if why else "."
         cure = "`syndicate letters resend` sends again, `letters give-up` leaves it."
         found.append(Trouble("letters", "uncertain", f"{told}{because} {cure}"))

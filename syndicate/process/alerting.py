@@ -59,4 +59,5 @@ class Alerting:
         """Notes which processes are away, and since when this one has seen that."""
         away = roles_missing(living_roles(self._site), mails=bool(self._site.newsletters))
         self._missed = {role: self._missed.get(role, now) for role in away}
-        return [missing_trouble(role, since) for role, since in self._missed.items() if now - since >= MISSED_FOR]
+        zone = self._site.publication.timezone
+        return [missing_trouble(role, since, zone) for role, since in self._missed.items() if now - since >= MISSED_FOR]

@@ -23,6 +23,7 @@ from syndicate.core.alert import (
     compare,
     is_overdue,
     slot_trouble,
+    told_time,
     unbegun_trouble,
 )
 from syndicate.core.feed import Feed
@@ -99,7 +100,7 @@ def raise_alerts(
     and for what ended, in one transaction. The webhook is `post_alerts`'s. Safe from several processes. `missing` is
     what is known of processes that do not live; None when nobody looked, and what was known of them stays."""
     with database.read() as connection:
-        found = list(_troubles(connection, newsletters, sources, feeds, now))
+        found = list(_troubles(connection, newsletters, sources, feeds, now, house.publication.timezone))
         found += [
             blocked_trouble(api, mails, house.sender.from_email)
             for api, mails in blocked_since(connection, now - BLOCKED_FOR).items()
@@ -175,6 +176,7 @@ def _troubles(
     sources: Sequence[Watched],
     feeds: Sequence[Feed],
     now: datetime,
+    zone: str,
 ) -> Iterator[Trouble]:
     held = clock_memory(connection).held
     if held:
@@ -182,7 +184,7 @@ def _troubles(
         yield Trouble("clock", "held", f"The clock jumped. {held} {cure}")
     yield from _slots(connection, newsletters, now, held=bool(held))
     for issue in unbegun_issues(connection, now - SLOT_LATE):
-        yield unbegun_trouble(issue)
+        yield unbegun_trouble(issue, zone)
     for number, count in uncertain_issues(connection).items():
         cure = f"`syndicate issues resolve {number}` settles it."
         told = f"Of issue {number} nobody can tell whether {count:,} got it."
@@ -190,12 +192,12 @@ def _troubles(
     for number, why in stopped_issues(connection).items():
         cure = f"`syndicate issues resume {number}` goes on."
         yield Trouble("issue", f"{number} paused", f"Issue {number} stopped: {why} {cure}")
-    yield from troubles_of_letters(connection, now)
+    yield from troubles_of_letters(connection, now, zone)
     mail = standby_state(connection)
     if mail.stands_in_since is not None:
-        when = f"{mail.stands_in_since:%Y-%m-%d %H:%M} UTC"
+        when = told_time(mail.stands_in_since, zone)
         yield Trouble("mail", "standby", f"Mail has gone out through the standby since {when}: the first took nothing.")
-    yield from _sources(connection, sources, now)
+    yield from _sources(connection, sources, now, zone)
     states = feed_states(connection)
     for feed in feeds:
         state = states.get(feed.name)
@@ -235,7 +237,7 @@ def _slots(
                 yield Trouble("slot", subject, f"The slot {when} did not go: the clock does not tick.")
 
 
-def _sources(connection: Connection, sources: Sequence[Watched], now: datetime) -> Iterator[Trouble]:
+def _sources(connection: Connection, sources: Sequence[Watched], now: datetime, zone: str) -> Iterator[Trouble]:
     states = {each.name: each for each in list_sources(connection)}
     for source in sources:
         state = states.get(source.name)
@@ -255,11 +257,11 @@ def _sources(connection: Connection, sources: Sequence[Watched], now: datetime) 
         if health == "broken" and is_overdue(state.last_ok_at, now, every, BROKEN_AT_LEAST):
             yield Trouble("source", f"{source.name} broken", f"The source {source.name} is broken: {state.problem}")
         elif is_overdue(state.last_look_at, now, every, UNSEEN_AT_LEAST):
-            told = f"Nobody has looked at the source {source.name} since {state.last_look_at:%Y-%m-%d %H:%M} UTC."
+            told = f"Nobody has looked at the source {source.name} since {told_time(state.last_look_at, zone)}."
             yield Trouble("source", f"{source.name} unseen", told)
         elif health == "not heard from" and state.last_ok_at is not None:
             since = state.last_new_at or state.first_look_at
-            when = f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""
+            when = f" since {told_time(since, zone)}" if since else ""
             told = f"The source {source.name} has brought nothing new{when}, longer than it ever does."
             yield Trouble("source", f"{source.name} silent", told)
 
@@ -276,7 +278,7 @@ def _mail(
     over: bool,
 ) -> None:
     publication = house.publication
-    since = f"It began at {began_at:%Y-%m-%d %H:%M} UTC." if over else ""
+    since = f"It began at {told_time(began_at, publication.timezone)}." if over else ""
     notice = Notice(
         subject=f"{publication.title}: {'over: ' if over else ''}{sentence.partition('. ')[0].rstrip('.')}",
         sentences=("This is over:", sentence, since) if over else (sentence,),

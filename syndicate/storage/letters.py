@@ -73,13 +73,13 @@ def note_why(connection: Connection, number: int, why: str) -> None:
     connection.execute(sa.update(_mails).where(changed).values(why=why[:1000]))
 
 
-def troubles_of_letters(connection: Connection, now: datetime) -> Sequence[Trouble]:
-    """What is to be told of letters at `now`."""
+def troubles_of_letters(connection: Connection, now: datetime, zone: str) -> Sequence[Trouble]:
+    """What is to be told of letters at `now`, in the time of `zone`."""
     late = sa.or_(
         sa.and_(_WAITING, _mails.c.created_at <= now - LETTERS_LATE),
         sa.and_(_LOOKED_FOR, _mails.c.created_at <= now - LETTERS_LOOKED_FOR),
     )
-    return letters_troubles(*_oldest(connection, late), *_oldest(connection, _PARKED))
+    return letters_troubles(*_oldest(connection, late), *_oldest(connection, _PARKED), zone=zone)
 
 
 def _oldest(connection: Connection, which: sa.ColumnElement[bool]) -> tuple[int, datetime | None, str]:

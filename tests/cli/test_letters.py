@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 def lose(site: SiteFolder) -> None:
     database = open_site(site.folder).database
-    [trouble] = letters_troubles(0, None, "", 1, NOW, "the answer was lost")
+    [trouble] = letters_troubles(0, None, "", 1, NOW, "the answer was lost", zone="UTC")
     with database.write() as connection:
         queue_mail(
             connection,

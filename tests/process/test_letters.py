@@ -48,6 +48,6 @@ def test_what_forbids_all_mail_is_told_as_the_reason(site: Site) -> None:
         refused.database.dispose()
     with site.database.read() as connection:
         [waiting] = open_letters(connection)
-        [told] = troubles_of_letters(connection, now + timedelta(minutes=6))
+        [told] = troubles_of_letters(connection, now + timedelta(minutes=6), "UTC")
     assert waiting.state == "planned" and waiting.why == str(raised.value) != ""
     assert waiting.why.rstrip(".") in told.sentence

@@ -187,7 +187,7 @@ def test_a_refused_key_ends_the_pass_and_refuses_nobody(database: Database, tmp_
 
 def troubles(database: Database, now: datetime) -> list[str]:
     with database.read() as connection:
-        return [each.sentence for each in troubles_of_letters(connection, now)]
+        return [each.sentence for each in troubles_of_letters(connection, now, "Asia/Kolkata")]
 
 
 def test_letters_that_a_refused_key_keeps_are_told_of_and_go_once_it_is_right(
@@ -200,7 +200,7 @@ def test_letters_that_a_refused_key_keeps_are_told_of_and_go_once_it_is_right(
             run()
             assert troubles(database, NOW + timedelta(minutes=4)) == []
             [told] = troubles(database, NOW + timedelta(minutes=5))
-            assert told.startswith("2 letters wait since 2026-11-20 09:30 UTC: ") and "401" in told
+            assert told.startswith("2 letters wait since 2026-11-20 15:00 Asia/Kolkata: ") and "401" in told
             send_again(database, queued(database)[0].id, directory=tmp_path, actor="Sandy", now=NOW)
             assert run() == Delivered(accepted=2)
     assert troubles(database, NOW + timedelta(minutes=5)) == []
@@ -231,7 +231,7 @@ def test_a_letter_that_cannot_even_be_tried_says_why(database: Database) -> None
     with database.write() as connection:
         note_why(connection, queued(database)[0].id, "There is no key.")
     [told] = troubles(database, NOW + timedelta(minutes=6))
-    assert "UTC: There is no key. `syndicate letters list`" in told
+    assert "Asia/Kolkata: There is no key. `syndicate letters list`" in told
 
 
 def lost(database: Database, tmp_path: Path) -> int:
@@ -252,7 +252,7 @@ def lost(database: Database, tmp_path: Path) -> int:
 def test_an_uncertain_letter_is_told_of_until_somebody_sends_it_again(database: Database, tmp_path: Path) -> None:
     number = lost(database, tmp_path)
     [told] = troubles(database, NOW)
-    assert told.startswith("Of 1 letter nobody can tell whether it came, since 2026-11-20 09:30 UTC")
+    assert told.startswith("Of 1 letter nobody can tell whether it came, since 2026-11-20 15:00 Asia/Kolkata")
     send_again(database, number, directory=tmp_path, actor="Sandy", now=NOW)
     assert troubles(database, NOW) == []
     with MailApiServer("resend", tmp_path / "journal") as server:

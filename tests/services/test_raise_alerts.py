@@ -128,7 +128,8 @@ def test_a_send_by_hand_that_did_not_begin_at_its_time_is_told(clock: Clockwork)
     schedule(clock.database, 1, send_at=utc("2026-11-20T09:00"), now=utc("2026-11-20T06:07"), actor="editor")
     assert look(clock, "2026-11-20T09:14") == Raised()
     [told] = look(clock, "2026-11-20T09:15").began
-    assert told.startswith("Issue 1 of morning was set for 2026-11-20 09:00 UTC and did not begin: it is scheduled.")
+    when = "2026-11-20 09:00 Europe/Lisbon"
+    assert told.startswith(f"Issue 1 of morning was set for {when} and did not begin: it is scheduled.")
     with clock.database.write() as connection:
         connection.execute(sa.update(tables.issues).values(state="sending"))
     assert look(clock, "2026-11-20T09:16").ended == ("issue 1 unbegun",)
@@ -200,7 +201,7 @@ def test_letters_that_wait_are_told_by_mail_once_and_so_is_their_end(clock: Cloc
         note_why(connection, 1, "the mail API answered 401")
     assert look(clock, "2026-11-20T05:04", letters_go=False) == Raised()
     [began] = look(clock, "2026-11-20T05:05", letters_go=False).began
-    assert "1 letter waits since 2026-11-20 05:00 UTC: the mail API answered 401." in began
+    assert "1 letter waits since 2026-11-20 05:00 Europe/Lisbon: the mail API answered 401." in began
     # The mail that tells of it waits as well, under the same key.
     assert look(clock, "2026-11-20T05:12", letters_go=False) == Raised() and len(told(clock)) == 1
     with clock.database.read() as connection:
