@@ -74,16 +74,21 @@ class BadFields(BadInput):
 KEYS = tuple(name for name in Declared.__slots__ if name != "warnings")
 
 
+def renamed(values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The same with `author`, as many programs write it, under the name `authors` where that is not there besides."""
+    return {"authors" if key == "author" and "authors" not in values else key: each for key, each in values.items()}
+
+
 def declared(values: Mapping[Any, Any], *, zone: tzinfo, base_url: str = "", place: str = "front matter") -> Declared:
     """Check the keys and values, all texts or lists of texts (`image` may be a table).
 
     Dates without an offset are taken in `zone`; `url` and `image.src` may be relative to `base_url`. An unknown key is
-    a warning with the nearest known one. Raises BadFields that names every key at fault.
+    a warning with the nearest known one; `author` is read as `authors`. Raises BadFields that names every key at fault.
     """
     found: dict[str, Any] = {}
     mistakes: dict[str, str] = {}
     warnings: list[str] = []
-    for key, value in values.items():
+    for key, value in renamed(values).items():
         if key not in _CHECKS:
             warnings.append(_unknown(key, KEYS, place))
             continue

@@ -13,7 +13,7 @@ from typing import Any
 from syndicate.errors import BadInput
 from syndicate.rendering.html import one_line
 from syndicate.sources.article_file import KINDS, LARGEST_FILE, too_large
-from syndicate.sources.declared import KEYS, LONGEST, BadFields
+from syndicate.sources.declared import KEYS, LONGEST, BadFields, renamed
 from syndicate.sources.decoding import decode
 from syndicate.sources.front_matter import split_front_matter
 
@@ -100,7 +100,8 @@ def read_file(name: str, raw: bytes, *, key: str = "") -> PushedArticle:
         raise BadInput(f"{PurePath(name).name!r} is no article.", cure=f"Its name should end in one of {_ENDINGS}.")
     kind = KINDS.get(ending, "markdown")
     text, _ = decode(raw, kind=kind)
-    values, body = split_front_matter(text)
+    written, body = split_front_matter(text)
+    values = renamed(written)
     declared = values.pop("id", "") if isinstance(values.get("id", ""), str) else ""
     known = {str(name): value for name, value in values.items() if name in KEYS}
     unknown = tuple(str(name) for name in values if name not in KEYS)

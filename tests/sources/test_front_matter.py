@@ -112,6 +112,14 @@ def test_a_value_of_the_wrong_shape_is_named(lines: str, expected: str) -> None:
     assert expected in problem(front(("" if lines.startswith("title") else "title: A\n") + lines))
 
 
+def test_an_author_is_one_of_the_authors() -> None:
+    draft = read(front("title: A\nauthor: Harbour desk"))
+    assert (draft.content.authors, draft.warnings) == (("Harbour desk",), ())
+    both = read(front("title: A\nauthor: Night desk\nauthors: [Harbour desk]"))
+    assert both.content.authors == ("Harbour desk",)
+    assert both.warnings == ("The front matter has an unknown key 'author': did you mean 'authors'?",)
+
+
 def test_an_unknown_key_is_a_warning_with_the_nearest_known_one() -> None:
     draft = read(front("title: A\nsumary: B\nLayout: post\nimage: {src: https://a.example/x.jpg, atl: Ferry}"))
     assert draft.warnings == (
