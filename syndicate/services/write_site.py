@@ -37,6 +37,9 @@ test_to = ["desk@example.com"]              # who gets test sends
 # The key of a mail API never stands here: put it into SYNDICATE_MAIL__API_KEY, or name a file that holds it in
 # SYNDICATE_MAIL__API_KEY_FILE. Any other setting can be given in the same way.
 
+# proxy = "http://proxy.example:3128"        # the way out to the mail API; with a password: SYNDICATE_MAIL__PROXY
+# certificates = "own-authority.pem"        # whom to trust in place of the world's authorities
+
 # [database]
 # url = "postgresql://syndicate@localhost/syndicate"    # default: sqlite:///syndicate.db
 
@@ -70,6 +73,12 @@ min_articles = 1                            # fewer: nothing goes out, and they 
 max_articles = 12                           # more: the rest appear as links
 approval = "editor"                         # or "automatic"
 # where = {{ section = ["world", "business"] }}   # without it: everything
+
+# Who is told of what should have happened and did not, such as an issue that did not go at its time:
+# [alerts]
+# email = ["desk@example.com"]
+# webhook = "https://chat.example/hook"      # gets a JSON document for each
+# heartbeat_url = "https://watch.example/me" # asked for once a minute as long as all runs
 
 # How long what tells of people stays; suppressions, consents and the counts of the books stay for ever:
 # [keep]

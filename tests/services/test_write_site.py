@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from syndicate.errors import Refused
 from syndicate.services.write_site import NEW_SETTINGS, write_site
+from syndicate.site import open_site
 
 
 def test_a_new_folder_becomes_a_site(tmp_path: Path) -> None:
@@ -16,6 +18,15 @@ def test_a_new_folder_becomes_a_site(tmp_path: Path) -> None:
     assert sorted(path.name for path in made.iterdir()) == ["articles", "syndicate.toml", "templates"]
     assert (made / "syndicate.toml").read_text("utf-8") == NEW_SETTINGS
     assert all(len(line) <= 120 for line in NEW_SETTINGS.splitlines())
+
+
+def test_what_its_settings_only_mention_may_be_said_as_it_stands(tmp_path: Path) -> None:
+    mentioned = re.compile(r"^# (?=\[|[a-z_]+ = )", re.MULTILINE)
+    assert len(mentioned.findall(NEW_SETTINGS)) > 25
+    write_site(tmp_path, mentioned.sub("", NEW_SETTINGS))
+    (tmp_path / "own-authority.pem").touch()
+    said = open_site(tmp_path, {}).settings
+    assert said.mail.proxy is not None and said.mail.certificates and said.alerts.webhook and said.keep.mails_days
 
 
 def test_a_folder_with_nothing_that_matters_is_fit(tmp_path: Path) -> None:
