@@ -8,7 +8,9 @@ from functools import cache
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from syndicate.errors import BadInput, NotFound, NothingToSend, Refused, StorageError, SyndicateError, UsageError
 from syndicate.rendering.reader_words import reader_words
@@ -78,8 +80,11 @@ def problem(request: Request, status: int, sentence: str, cure: str = "", title:
 @cache
 def _pages() -> frozenset[str]:
     """The paths of all pages, as they are declared."""
-    declared = [route for router in routers() for route in router.routes]  # type: ignore[attr-defined]
-    return frozenset(route.path for route in declared if "GET" in route.methods)
+    return frozenset(route.path for route in _routes() if "GET" in (route.methods or ()))
+
+
+def _routes() -> list[APIRoute]:
+    return [route for router in routers() for route in router.routes]  # type: ignore[attr-defined]
 
 
 def _page_before(request: Request, status: int) -> str:
@@ -156,7 +161,16 @@ def _plain(request: Request, error: Exception) -> Response:
     sentences = {404: "There is no such page.", 405: "That address does not take such a request."}
     response = problem(request, error.status_code, sentences.get(error.status_code, "That cannot be done."))
     response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(_methods(request))
     return response
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the address takes (RFC 9110 §10.2.1): the error knows those of one of its routes alone."""
+    known = [route for route in _routes() if route.matches(request.scope)[0] is not Match.NONE]
+    found = {method for route in known for method in route.methods or ()}
+    return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:

@@ -85,6 +85,15 @@ def test_a_head_says_what_a_get_would_and_brings_nothing(web_site: WebSite) -> N
     assert _raw(web_site.url, raw).endswith(b"\r\n\r\n")
 
 
+def test_what_an_address_does_not_take_says_all_that_it_takes(web_site: WebSite) -> None:
+    """RFC 9110 §15.5.6."""
+    takes = {"/archive/": "GET, HEAD", "/subscribe": "GET, HEAD, POST", "/api/v1/articles/1": "DELETE, GET, HEAD"}
+    for path, allowed in takes.items():
+        answer = web_site.stranger().request("PUT", path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed), path
+    assert web_site.client().get("/console/stop-sending").headers["allow"] == "POST"
+
+
 def test_static_files_stay_for_ever_and_nothing_else_is_there(web_site: WebSite) -> None:
     page = web_site.stranger().get("/console/sign-in").text
     (sheet,) = [each for each in page.split('"') if each.endswith("console.css")]
