@@ -11,10 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from syndicate.demo.content import readers_csv, write_articles, write_pictures
+from syndicate.errors import NothingToSend
 from syndicate.process.delivering import Ended, deliver_issue
 from syndicate.process.once import Listener, Report, deliver_due
 from syndicate.process.posting import posting
 from syndicate.services.approve_issue import approve, schedule
+from syndicate.services.cancel_issue import cancel
 from syndicate.services.collect_articles import collect
 from syndicate.services.draft_issue import draft_cadence_issue
 from syndicate.services.import_subscribers import Consent, import_subscribers
@@ -93,6 +95,9 @@ class Steps:
             f"Composed   issue {issue.id} of {newsletter.title}: {len(sealed.articles)} articles,"
             f" {issue.expected} readers"
         )
+        if not issue.expected:
+            cancel(site.database, issue.id, actor=ACTOR, now=self.now, drop=True)
+            raise NothingToSend(f"All readers have these by hand: issue {issue.id} is cancelled.")
         approve(site.database, issue.id, now=self.now, actor=ACTOR, seal=issue.seal)
         schedule(site.database, issue.id, send_at=self.now, now=self.now, actor=ACTOR)
         with posting(site, hurry=True) as mail_api:

@@ -61,7 +61,8 @@ class Ended:
         """What a person or a later run has to do, in one sentence; "" when nothing."""
         number = self.issue.id
         if self.issue.state == "paused":
-            return f"Issue {number} is paused: {self.issue.why} `syndicate issues resume {number}` goes on."
+            why = self.issue.why.rstrip(".")
+            return f"Issue {number} is paused: {why}. `syndicate issues resume {number}` goes on."
         if self.issue.state in ("draft", "awaiting"):
             return f"Issue {number} was not sent: {self.issue.why}"
         if self.stopped_by is not None and self.issue.state in ("approved", "scheduled", *UNDER_WAY):

@@ -118,7 +118,8 @@ def deliver_due(site: Site, now: datetime, listener: Listener, report: Report) -
         paused = list_issues(connection, states=["paused"])
         stopped = stopped_by(connection)
     report.unfinished += [
-        f"Issue {issue.id} is paused: {issue.why} `syndicate issues resume {issue.id}` goes on." for issue in paused
+        f"Issue {issue.id} is paused: {issue.why.rstrip('.')}. `syndicate issues resume {issue.id}` goes on."
+        for issue in paused
     ]
     if not due and not begun:
         return

@@ -78,6 +78,13 @@ def test_a_second_time_it_goes_on_and_mails_nobody_again(tmp_path: Path) -> None
     assert again.returncode == 0
     assert "nothing new" in again.stdout
     assert set(recipients(folder).values()) == {1}
+    # What a breaking mail brought to everybody is no issue of its own.
+    (folder / "articles" / "seal.md").write_text("# A seal sleeps on the slipway\n\nIt came in with the tide.\n")
+    site = SiteFolder(folder)
+    site.ok("collect", "desk")
+    site.ok("send", "morning", "--yes")
+    assert "All readers have these by hand" in demo(folder).stdout
+    assert set(recipients(folder).values()) == {2}
 
 
 def test_killed_half_way_it_goes_on_and_each_reader_gets_one(tmp_path: Path) -> None:
