@@ -25,6 +25,7 @@ LAG_SECONDS = 3_600.0
 KEPT_SECONDS = 29 * 86_400.0
 """With the add-on it goes back 30 days."""
 PER_MINUTE = 6
+MINUTE_SECONDS = 60.0
 
 _OURS = re.compile(rf'"{LABEL}": ?"([0-9a-f]{{32}})"')
 """What was given along is told as an object, or as its JSON."""
@@ -90,7 +91,7 @@ class EmailActivity:
     def _get(self, path: str) -> Any:
         """The answer; None when there is none that is good, or this would be one request too many in a minute."""
         now = time.monotonic()
-        if len(self._asked_at) == PER_MINUTE and now - self._asked_at[0] < 60:
+        if len(self._asked_at) == PER_MINUTE and now - self._asked_at[0] < MINUTE_SECONDS:
             return None
         self._asked_at.append(now)
         reply = self._client.get(f"{self._url}{path}", self._headers)

@@ -20,12 +20,13 @@ from syndicate.storage.batches import (
     select_batches,
 )
 from syndicate.storage.books import books
-from syndicate.storage.settling import hand_back, last_accepted, move_unresolved, set_aside, settle
+from syndicate.storage.settling import begin_look_up, hand_back, last_accepted, move_unresolved, set_aside, settle
 from syndicate.storage.taking_over import owners, sleeping_owners, take_over
 
 __all__ = [
     "Batch",
     "Claim",
+    "begin_look_up",
     "books",
     "claimable",
     "due_uncertain",

@@ -169,6 +169,16 @@ def move_unresolved(connection: Connection, batch: Batch, step: Step, now: datet
     return True
 
 
+def begin_look_up(connection: Connection, batch: Batch, until: datetime) -> bool:
+    """Leaves it to the caller to ask the record about an uncertain batch; if nothing came of it, it is anybody's at
+    `until`. False when somebody else does so, or the batch is no longer as it was read."""
+    held = lock_batch(connection, batch.id)
+    if (held.state, held.fence, held.retry_at) != ("uncertain", batch.fence, batch.retry_at):
+        return False
+    set_columns(connection, held.id, retry_at=until)
+    return True
+
+
 def last_accepted(connection: Connection, issue_id: int) -> datetime | None:
     """When the mail API last accepted something of the issue."""
     query = sa.select(sa.func.max(_batches.c.settled_at)).where(

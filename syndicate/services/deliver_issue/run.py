@@ -25,6 +25,7 @@ from syndicate.storage.issue_standing import say_why_it_waits
 from syndicate.storage.issues import get_issue
 from syndicate.storage.ledger import (
     Batch,
+    begin_look_up,
     books,
     claimable,
     due_uncertain,
@@ -98,6 +99,7 @@ class _Run:
         if self.sheet.idempotency_seconds or self.sheet.lookup:
             # Large ones wait in memory: no more than two goes of them.
             self.room = min(threads * ahead, threads + 2 * self.at_once)
+        self.look_up_lease = timedelta(seconds=delivery.lease_seconds)
         self.start = 0
         """The ordinal from which to look for batches."""
         self.turn = Turn(delivery.database, delivery.standby)
@@ -335,7 +337,11 @@ class _Run:
             posting=posting,
         )
         if way == "look":
-            self.posting.start_look_up(api, batch, unresolved, self.requests.mails(people))
+            # Asked by all at the same moment, a record that may be asked seldom would answer nobody.
+            with self.database.write() as connection:
+                mine = begin_look_up(connection, batch, database_now(connection) + self.look_up_lease)
+            if mine:
+                self.posting.start_look_up(api, batch, unresolved, self.requests.mails(people))
             return
         step = {
             "free": Step("retry", f"sent again after: {batch.why}", retry_at=now),
