@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from syndicate.mail import sheet_of
 from syndicate.storage import tables
 from tests.mail_api_server import Acceptance, doubled, lost
 
@@ -31,13 +30,6 @@ def count(readers: Collection[str], accepted: Collection[Acceptance], uncertain:
 def per_million(part: int, of: int) -> int:
     """So many of a million."""
     return round(part * 1_000_000 / of) if of else 0
-
-
-def can_know(api: str) -> bool:
-    """Whether this mail API tells what became of a request whose answer was lost, by its key or by its record: then
-    nobody may stay uncertain."""
-    sheet = sheet_of(api)
-    return bool(sheet.idempotency_seconds or sheet.lookup)
 
 
 def uncertain_readers(connection: Connection, issue_id: int) -> set[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from syndicate import site
 from syndicate.cli import main
-from syndicate.mail import ADAPTERS, open_mail_api, sheet_of
+from syndicate.mail import ADAPTERS, open_mail_api, sendgrid_activity, sheet_of
 from syndicate.mail.base import Connection, MailAPI
 from syndicate.process import delivering
 from syndicate.storage import database
@@ -24,8 +24,10 @@ LEASE_SECONDS = 9.0
 """Longer than the deadline of a request and what a claim needs beside it."""
 DEADLINE_SECONDS = 2
 PER_REQUEST = 20
-RECORD_SECONDS = 3.0
+RECORD_SECONDS = 5.0
 """What a request that was cut off needs at most until the record shows it, on a machine that has no time."""
+MINUTE_SECONDS = 1.0
+"""In which a record that may be asked so often a minute may be asked so often."""
 READ_BEFORE = ("syndicate.cli.run", "syndicate.process.work", "syndicate.process.health", "procrastinate.app")
 """Modules that every process needs: read once, for all."""
 for _name in READ_BEFORE:
@@ -52,6 +54,7 @@ def _run(folder: str, log: str, environment: dict[str, str], arguments: list[str
     os.chdir(folder)
     delivering.LEASE_SECONDS = LEASE_SECONDS
     database.WRITER_IDLE_SECONDS = LEASE_SECONDS
+    sendgrid_activity.MINUTE_SECONDS = MINUTE_SECONDS
     vars(site)["open_mail_api"] = _in_little
     sys.argv = ["syndicate", *arguments]
     main()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.chaos.counting import Count, can_know, count, faults_in, per_million
+from tests.chaos.apis import can_know
+from tests.chaos.counting import Count, count, faults_in, per_million
 from tests.chaos.round import Round
 from tests.mail_api_server import Acceptance
 
@@ -27,7 +28,7 @@ def test_who_got_it_twice_is_doubled_also_while_it_is_uncertain() -> None:
 
 
 def test_a_round_is_good_when_it_is_as_good_as_its_mail_api_allows() -> None:
-    assert can_know("resend") and can_know("mailgun") and not can_know("sendgrid")
+    assert can_know("resend") and can_know("mailgun") and not can_know("sendgrid") and can_know("sendgrid+activity")
     assert Round("resend", "sqlite", 3, Count(0, 0, 0)).is_good
     assert not Round("resend", "sqlite", 3, Count(0, 0, 1)).is_good
     assert Round("sendgrid", "sqlite", 3, Count(0, 0, 1)).is_good

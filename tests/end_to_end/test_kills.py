@@ -19,7 +19,8 @@ from syndicate.core.books import Books
 from syndicate.mail import ADAPTERS
 from syndicate.storage.database import Database
 from syndicate.storage.issues import get_issue
-from tests.chaos.counting import Count, can_know, count, uncertain_readers
+from tests.chaos.apis import can_know
+from tests.chaos.counting import Count, count, uncertain_readers
 from tests.end_to_end.sender import start
 from tests.end_to_end.watch import Watch
 from tests.mail_api_server import MailApiProcess, read_journal

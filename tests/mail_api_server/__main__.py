@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--kill-pid", type=int, help="whom kill faults kill; may be set later by POST /_control")
     parser.add_argument("--api-key", default="", help="the only key taken; any when left out")
     parser.add_argument("--refuse", action="append", default=[], metavar="ADDRESS", help="a request with it is invalid")
+    parser.add_argument("--minute", type=float, default=60.0, metavar="SECONDS", help="of a record that counts them")
     chosen = parser.parse_args()
     server = MailApiServer(
         chosen.dialect,
@@ -40,6 +41,7 @@ def main() -> None:
         api_key=chosen.api_key,
         refuse=chosen.refuse,
         port=chosen.port,
+        minute=chosen.minute,
     )
     server.pid = chosen.kill_pid
     print(json.dumps({"url": server.url, "pid": os.getpid()}), flush=True)

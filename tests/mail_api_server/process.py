@@ -28,10 +28,12 @@ class MailApiProcess:
         seed: int = 0,
         api_key: str = "",
         refuse: Iterable[str] = (),
+        minute: float = 60.0,
     ) -> None:
         self.journal = journal
         self._command = [sys.executable, "-m", "tests.mail_api_server", "--port", "0", "--dialect", dialect]
         self._command += ["--journal", str(journal), "--seed", str(seed), "--api-key", api_key]
+        self._command += ["--minute", str(minute)]
         for option, values in (("--fault", faults), ("--chance", chances), ("--refuse", refuse)):
             for value in values:
                 self._command += [option, value]

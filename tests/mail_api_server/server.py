@@ -331,12 +331,14 @@ class MailApiServer:
         key_seconds: float = 24 * 3600,
         max_body: int = 40_000_000,
         port: int = 0,
+        minute: float = 60.0,
     ) -> None:
         self.journal = journal
         self._journal = Journal(journal)
         self._state = State(
             DIALECTS[dialect](), self._journal, plan or Plan(), api_key, frozenset(refuse), key_seconds, max_body
         )
+        self._state.dialect.minute_seconds = minute
         self._server = _Server(port, self._state)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="mail-api", daemon=True)
 

@@ -56,6 +56,8 @@ class Dialect:
     refuses_singly = False
     record_seconds = 0.0
     """How long a message that was taken does not show in the record."""
+    minute_seconds = 60.0
+    """In which a record that may be asked so often a minute may be asked so often."""
 
     def authorize(self, headers: Mapping[str, str], api_key: str) -> None:
         """Raises Refusal when the key is missing, or another than `api_key` if that is given."""

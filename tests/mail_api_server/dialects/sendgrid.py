@@ -118,7 +118,7 @@ class SendGridDialect(Dialect):
             return super().look(path, query, headers, taken)
         if not headers.get("Authorization") or not self.has_activity:
             return self.error(403, "", "access forbidden")
-        if len(self.asked_at) == 6 and time.monotonic() - self.asked_at[0] < 60:
+        if len(self.asked_at) == 6 and time.monotonic() - self.asked_at[0] < self.minute_seconds:
             return self.error(429, "", "too many requests")
         self.asked_at.append(time.monotonic())
         if path != "/v3/messages":
