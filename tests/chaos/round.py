@@ -42,6 +42,10 @@ FAULTS = (
 LONGEST_SECONDS = 600.0
 BEGIN_SECONDS = 2.0
 """From the command to the minute at which the issue is due."""
+FIRST_PART, AHEAD_PART = 0.6, 0.25
+"""Of the readers: those over whose mails the blows fall, and of how many the mails may be accepted before the next."""
+TICK_SECONDS, LOOK_SECONDS = 0.02, 0.2
+"""How often the processes are seen to, and the books looked at: what watches is not to take the machine's time."""
 DRY_SECONDS = 4.0
 """A blow that waits for mails to be accepted waits no longer than this."""
 SETTINGS = """
@@ -164,7 +168,7 @@ def run(
         site = _site(folder, api, url, mails.url, plan)
         database = open_database(url)
         stack.callback(database.dispose)
-        return _Storm(site, database, plan, rng, server, progress).rage()
+        return _Storm(site, database, mails, plan, rng, server, progress).rage()
 
 
 def _site(folder: Path, api: str, database: str, url: str, plan: Plan) -> ChaosSite:
@@ -195,12 +199,13 @@ class _Storm:
         self,
         site: ChaosSite,
         database: Database,
+        mails: MailApiProcess,
         plan: Plan,
         rng: random.Random,
         server: PostgreSQLServer | None,
         progress: Progress,
     ) -> None:
-        self.site, self.database, self.plan, self.rng = site, database, plan, rng
+        self.site, self.database, self.mails, self.plan, self.rng = site, database, mails, plan, rng
         self.server, self.progress = server, progress
         self.kind = "sqlite" if database.is_sqlite else "postgresql"
         self.journal = site.folder / "journal"
@@ -210,10 +215,12 @@ class _Storm:
         """Sends the issue under fire, and counts."""
         began = time.monotonic()
         is_over = False
+        self.mails.control(until=0)
         with Crew(self.site.folder, self.site.environment(), self.plan.roles[self.kind], self.rng) as crew:
             self.crew = crew
             self.issue = self._schedule()
-            with Watch(self.database.engine.url.render_as_string(hide_password=False), self.issue) as watch:
+            url = self.database.engine.url.render_as_string(hide_password=False)
+            with Watch(url, self.issue, every=LOOK_SECONDS) as watch:
                 with suppress(KeyboardInterrupt):
                     self._blow()
                     crew.leave()
@@ -260,17 +267,20 @@ class _Storm:
                 if self._is_closed():
                     return
                 self._tell()
-            time.sleep(0.005)
+            time.sleep(TICK_SECONDS)
         raise RuntimeError(f"the issue was not closed in {LONGEST_SECONDS:g} s: {self._told()}")
 
     def _next(self, left: int) -> Callable[[], bool]:
         """When the next of so many blows falls. Every fourth comes by the clock, so that starting and freezing are hit
-        too; the others fall all over what is left to be accepted, so that a quick machine is not done before."""
+        too; the others fall all over what is to be accepted first. The mail API turns away what would be accepted long
+        before the blow, so that all fall, however little time this process has beside the others."""
+        readers = self.plan.recipients
+        taken = _accepted(self.journal)
+        wanted = taken + self.rng.uniform(0, 2 * max(0, readers * FIRST_PART - taken) / (left + 1))
+        self.mails.control(until=round(wanted + readers * AHEAD_PART) if left else None)
         if left % 4 == 0:
             at = time.monotonic() + self.rng.uniform(0.05, 1.0)
             return lambda: time.monotonic() >= at
-        taken = _accepted(self.journal)
-        wanted = taken + self.rng.uniform(0, 2 * (self.plan.recipients - taken) / (left + 1))
         dry = time.monotonic() + DRY_SECONDS
         return lambda: _accepted(self.journal) >= wanted or time.monotonic() >= dry
 

@@ -57,7 +57,8 @@ class MailApiProcess:
         return self
 
     def control(self, **change: object) -> None:
-        """`pid=N` says whom to kill; `plan={"faults": […], "chances": […], "seed": N}` begins counting anew."""
+        """`pid=N` says whom to kill, `until=N` how many messages are taken in all; `plan={"faults": […], "chances":
+        […], "seed": N}` begins counting anew."""
         control(self.url, **change)
 
     def __exit__(

@@ -59,6 +59,9 @@ class State:
     max_body: int
     pid: int | None = None
     credits: int | None = None
+    until: int | None = None
+    """It takes so many messages; then it says that this is too many, until it is told that it may take more."""
+    promised: int = 0
     numbers: int = 0
     keys: dict[str, _Key] = field(default_factory=dict)
     taken: list[tuple[str, Taken]] = field(default_factory=list)
@@ -67,11 +70,27 @@ class State:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def control(self, change: dict[str, Any]) -> None:
-        """`{"pid": N}` says whom to kill, `{"plan": {"faults": […], "chances": […], "seed": N}}` counts from now on."""
+        """`{"pid": N}` says whom to kill, `{"until": N}` how many messages are taken in all, `{"plan": {"faults": […],
+        "chances": […], "seed": N}}` counts from now on."""
         if "pid" in change:
             self.pid = change["pid"]
+        if "until" in change:
+            self.until = change["until"]
         if "plan" in change:
             self.plan, self.numbers = Plan.parse(**change["plan"]), 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes none for now."""
+        return self.until is not None and self.promised >= self.until
+
+    def promise(self, count: int) -> bool:
+        """Whether it takes so many more."""
+        with self.lock:
+            if self.until is not None and self.promised + count > self.until:
+                return False
+            self.promised += count
+            return True
 
     def spend(self, ids: list[str | None]) -> list[str | None]:
         """Takes a credit for each, while there are some: then "" stands for one that the account could not pay."""
@@ -220,6 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
                 raise Refusal(
                     dialect.error(dialect.invalid_status, "validation_error", f"Invalid `to` field: {address}")
                 )
+            if not state.promise(len(messages)):
+                raise Refusal(dialect.error(429, "rate_limit_exceeded", "Too many requests", Retry_After="1"))
         except BaseException:
             with state.lock:
                 state.keys.pop(key, None)

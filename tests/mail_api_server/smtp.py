@@ -100,6 +100,8 @@ class SmtpHandler(socketserver.StreamRequestHandler):
             state.numbers += 1
             self.number = state.numbers
             self.fault = state.plan.fault(self.number) or Fault("delay", 0.0)
+            if state.is_full:
+                self.fault = Fault("rate_limited")
         if not self.logged_in and state.api_key:
             self.say(b"530 5.7.0 Authentication required\r\n")
             return True
@@ -187,6 +189,7 @@ class SmtpHandler(socketserver.StreamRequestHandler):
             self.say(b"554 5.6.0 not a mail\r\n")
             return True
         with state.lock:
+            state.promised += 1
             state.journal.append([Acceptance(number, "", one.message_id, to, id_)])
         return self.answer(fault, f"250 2.0.0 Ok: queued as {id_}\r\n".encode())
 
