@@ -7,7 +7,7 @@ from datetime import datetime
 from syndicate.core.issue import Issue
 from syndicate.errors import Refused
 from syndicate.storage.audit import record
-from syndicate.storage.database import Database
+from syndicate.storage.database import Database, database_now
 from syndicate.storage.issue_standing import see_standing
 from syndicate.storage.issues import get_issue, list_issues, move_issue
 from syndicate.storage.ledger import retry_at_once
@@ -59,6 +59,6 @@ def resume(database: Database, issue_id: int, *, actor: str, now: datetime) -> I
         move_issue(connection, issue, "freezing" if issue.planned is None else "sending", why="")
         if issue.planned is not None:
             see_standing(connection, issue_id)
-        retry_at_once(connection, issue_id, now)
+        retry_at_once(connection, issue_id, database_now(connection))
         record(connection, at=now, actor=actor, action="issue.resume", subject=str(issue_id))
         return get_issue(connection, issue_id)

@@ -69,9 +69,14 @@ def test_what_never_goes_is_for_somebody_to_look_at_when_nothing_else_does(datab
         with database.write() as connection:
             connection.execute(sa.update(batches).values(settled_at=clock() - timedelta(hours=2)))
         balance = deliver_it(database, issue_id, api, tmp_path, patience_seconds=0.0)
-    assert balance == Books(READERS, accepted=READERS - 1, waiting=1)
-    issue = issue_of(database, issue_id)
-    assert (issue.state, "21 attempts failed" in issue.why) == ("paused", True)
+        assert balance == Books(READERS, accepted=READERS - 1, waiting=1)
+        issue = issue_of(database, issue_id)
+        assert (issue.state, "21 attempts failed" in issue.why) == ("paused", True)
+        # The clock of whoever lets it go on may be an hour ahead of the database's.
+        api.reader = ""
+        resume(database, issue_id, actor="an editor", now=clock() + timedelta(hours=1))
+        balance = deliver_it(database, issue_id, api, tmp_path, patience_seconds=0.0)
+        assert balance == Books(READERS, accepted=READERS)
 
 
 class Vague(Resized):
