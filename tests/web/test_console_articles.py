@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -116,6 +117,17 @@ def test_hold_release_restore_and_their_effect_on_what_is_published(desk: Desk) 
     assert again.status_code == 409 and "released already" in again.text
     client.submit(saved, f"{saved}/restore")
     assert "NEXT Bus fares" in lines_of(desk.article("saved.txt").content.html)
+
+
+def test_what_is_released_before_its_time_waits_for_it_by_the_clocks_of_the_publication(desk: Desk) -> None:
+    client, path = desk.site.client("editor"), desk.path("bridge.md")
+    summer = datetime(2027, 7, 1, 17, 0, tzinfo=UTC)
+    with desk.site.site.database.write() as connection:
+        where = tables.articles.c.id == desk.article("bridge.md").id
+        connection.execute(sa.update(tables.articles).where(where).values(not_before=summer))
+    assert desk.site.site.publication.timezone == "Europe/Lisbon"
+    answer = client.submit(path, f"{path}/release")
+    assert "Nobody holds it any more; it waits until 1 Jul 2027 18:00." in answer.text
 
 
 def test_backlog_is_included(desk: Desk) -> None:

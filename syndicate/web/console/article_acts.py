@@ -22,6 +22,7 @@ from syndicate.services.retract_article import retract_article
 from syndicate.site import Site
 from syndicate.storage.source_items import versions
 from syndicate.web.console.articles import Name, effects_on, in_file, read_article, short
+from syndicate.web.console.looks import words_for
 from syndicate.web.finishing import finish
 from syndicate.web.pages import done, page
 from syndicate.web.security.signed_in import Editor
@@ -61,8 +62,8 @@ def release(request: Request, user: Editor, name: Name, early: Flag = "", retrac
     )
     standing = standings[found.id]
     if not standing.published:
-        sentence = f"Nobody holds it any more; it waits until {standing.not_before:%Y-%m-%d %H:%M} UTC."
-        return _back(request, user, found, sentence)
+        until = words_for(site.publication.timezone, _now(request))(standing.not_before) if standing.not_before else ""
+        return _back(request, user, found, f"Nobody holds it any more; it waits until {until}.")
     if standing.number:
         sentence = f"It is published, as number {standing.number}."
     else:
