@@ -14,18 +14,20 @@ from syndicate.core.message import Answer, CapabilitySheet, Message
 
 Proof = Literal["keys", "record", "nothing"]
 """What tells whether a request whose answer was lost was taken."""
-Outcome = Literal["taken", "taken, unheard", "lost", "turned away", "refused", "in part", "account"]
-"""in part: each second message was not taken, for want of credits. account: none was, and no other would be."""
+Outcome = Literal["taken", "taken, unheard", "lost", "turned away", "away", "refused", "in part", "account"]
+"""away: for an hour. in part: each second message was not taken, for want of credits. account: none was, and no other
+would be."""
 
 
 class ModelAPI:
-    """`outcomes` are used up one for each request; then all goes well. `dead` stands for a process that is gone: what
-    it had under way is taken if `late_posts_arrive`, and nobody hears of it. One that answers `singly` refuses one bad
-    address inside a request that it takes, and only such a one takes a request in part."""
+    """`outcomes` are used up one for each request; then comes what is `otherwise`: ordinarily all goes well. `dead`
+    stands for a process that is gone: what it had under way is taken if `late_posts_arrive`, and nobody hears of it.
+    One that answers `singly` refuses one bad address inside a request that it takes, and only such a one takes a
+    request in part."""
 
-    def __init__(self, proof: Proof, per_request: int, *, singly: bool = False) -> None:
+    def __init__(self, proof: Proof, per_request: int, *, singly: bool = False, name: str = "model") -> None:
         self.sheet = CapabilitySheet(
-            "model",
+            name,
             "this test",
             per_request,
             1_000_000,
@@ -34,10 +36,11 @@ class ModelAPI:
         )
         self.proof: Proof = proof
         self.singly = singly
-        self.account = "model-account"
+        self.account = f"{name}-account"
         self.url = "http://127.0.0.1:9/"
         self.taken: list[str] = []
         self.outcomes: list[Outcome] = []
+        self.otherwise: Outcome = "taken"
         self.bad: set[str] = set()
         self.dead = False
         self.late_posts_arrive = False
@@ -50,7 +53,7 @@ class ModelAPI:
         return json.dumps([[each.message_id, each.to_email] for each in messages]).encode()
 
     def post(self, body: bytes, *, key: str, count: int) -> Answer:
-        outcome: Outcome = self.outcomes.pop(0) if self.outcomes and not self.dead else "taken"
+        outcome: Outcome = self.outcomes.pop(0) if self.outcomes and not self.dead else self.otherwise
         if self.dead:
             outcome = "taken, unheard" if self.late_posts_arrive else "lost"
         people = [(message_id, to) for message_id, to in json.loads(body)]
@@ -59,6 +62,8 @@ class ModelAPI:
             return Answer("uncertain", "the connection broke")
         if outcome == "turned away":
             return Answer("not_accepted", "too many requests", retry_after_seconds=0.0)
+        if outcome == "away":
+            return Answer("not_accepted", "come back in an hour", retry_after_seconds=3600.0)
         if outcome == "account":
             return Answer("not_accepted", "the account is closed", stops=True)
         kept = self._keys.get(key) if self.proof == "keys" else None

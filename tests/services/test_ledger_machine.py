@@ -7,11 +7,10 @@ import shutil
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +19,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from syndicate.core.issue import FINISHED
-from syndicate.core.message import Answer, Message
 from syndicate.errors import Refused
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.deliver_issue import deliver
@@ -35,58 +33,9 @@ from syndicate.storage.proofs import prove
 from syndicate.storage.workers import worker_lock
 from tests.mailing import NOW, add_readers, address, clock, delivery_of, freeze_it, make_issue, make_newsroom
 from tests.services.model_api import ModelAPI, Outcome, Proof
+from tests.services.mortals import DEATHS, Death, Died, Sleeper, may_die, migrated_sqlite, ordinal_of, places
 
 OUTCOMES: list[Outcome] = ["taken", "taken, unheard", "lost", "turned away", "in part", "account"]
-LONG_ASLEEP = timedelta(minutes=10)
-
-
-class Died(BaseException):
-    """The process was killed at this commit."""
-
-
-class Sleeper:
-    """A worker that lives, and falls asleep in its first request; until it is woken nothing of it arrives."""
-
-    def __init__(self, folder: Path, api: ModelAPI, issue_id: int) -> None:
-        self.sheet, self.account, self.url = api.sheet, api.account, api.url
-        self._api, self._folder, self._issue_id = api, folder, issue_id
-        self._slept = timedelta()
-        self._asleep, self._wake, self._stop = threading.Event(), threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._deliver)
-        self._thread.start()
-        while not self._asleep.wait(0.005) and self._thread.is_alive():
-            pass
-
-    def build(self, messages: Sequence[Message]) -> bytes:
-        return self._api.build(messages)
-
-    def post(self, body: bytes, *, key: str, count: int) -> Answer:
-        if not self._wake.is_set():
-            self._asleep.set()
-            self._wake.wait()
-        return self._api.post(body, key=key, count=count)
-
-    def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
-        return self._api.lookup(message_ids, key=key)
-
-    def wake(self) -> None:
-        """What it had begun to send leaves now; for anything else it is too late, by its own clock."""
-        self._slept = LONG_ASLEEP
-        self._stop.set()
-        self._wake.set()
-        self._thread.join()
-
-    def _deliver(self) -> None:
-        database = open_database(f"sqlite:///{self._folder / 'syndicate.db'}")
-        try:
-            with worker_lock(database, self._folder, "sleeper", NOW) as worker:
-                delivery = delivery_of(database, self, self._folder, patience_seconds=0.0)
-                deliver(delivery, self._issue_id, worker, stop=self._stop, threads=1, clock=self._now)
-        finally:
-            database.dispose()
-
-    def _now(self) -> datetime:
-        return clock() + self._slept
 
 
 class Ledger(RuleBasedStateMachine):
@@ -95,7 +44,8 @@ class Ledger(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="ledger-"))
-        self.database: Database = open_database(f"sqlite:///{self.folder / 'syndicate.db'}")
+        self.url = migrated_sqlite(self.folder)
+        self.database: Database = open_database(self.url)
         self.forced = False
         self.closed: set[str] = set()
         self.was_cancelled = False
@@ -108,7 +58,6 @@ class Ledger(RuleBasedStateMachine):
         singly=st.booleans(),
     )
     def begin(self, readers: int, per_request: int, proof: Proof, singly: bool) -> None:
-        self.database.upgrade()
         self.readers, self.api = readers, ModelAPI(proof, per_request, singly=singly)
         articles = make_newsroom(self.database)
         add_readers(self.database, readers)
@@ -127,14 +76,14 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(
         outcomes=st.lists(st.sampled_from(OUTCOMES), max_size=6),
-        dies_at=st.none() | st.tuples(st.integers(1, 12), st.sampled_from(["before", "after"])),
+        dies_at=DEATHS,
         late=st.booleans(),
         asleep=st.sampled_from(["nobody", "within its lease", "past its lease"]),
     )
     def work(
         self,
         outcomes: list[Outcome],
-        dies_at: tuple[int, Literal["before", "after"]] | None,
+        dies_at: Death | None,
         late: bool,
         asleep: Literal["nobody", "within its lease", "past its lease"],
     ) -> None:
@@ -160,7 +109,7 @@ class Ledger(RuleBasedStateMachine):
     def a_worker_falls_asleep(self) -> None:
         self.freeze()
         if self.sleeper is None and self.state() == "sending":
-            self.sleeper = Sleeper(self.folder, self.api, self.issue_id)
+            self.sleeper = Sleeper(self.url, self.folder, self.api, self.issue_id)
 
     def a_lease_runs_out(self) -> None:
         batches = tables.batches
@@ -177,7 +126,7 @@ class Ledger(RuleBasedStateMachine):
     def a_report_comes(self, place: int) -> None:
         """The mail API tells of a mail that it took, whatever became of its answer."""
         if self.api.taken:
-            ordinal = self.ordinal_of(self.api.taken[place % len(self.api.taken)])
+            ordinal = ordinal_of(self.database, self.issue_id, self.api.taken[place % len(self.api.taken)])
             with self.database.write() as connection:
                 prove(connection, self.issue_id, [ordinal], api="model", all_or_nothing=False, why="it was delivered")
 
@@ -292,55 +241,17 @@ class Ledger(RuleBasedStateMachine):
         with self.database.read() as connection:
             return get_issue(connection, self.issue_id).state
 
-    def ordinal_of(self, to: str) -> int:
-        people = tables.issue_recipients
-        query = sa.select(people.c.ordinal).where(people.c.issue_id == self.issue_id, people.c.email == to)
-        with self.database.read() as connection:
-            return int(connection.execute(query).scalar_one())
-
     def places(self) -> dict[str, str]:
-        """Where each frozen reader stands: the outcome of their own, else that of their batch."""
-        batches, people, outcomes = tables.batches, tables.issue_recipients, tables.recipient_outcomes
-        with self.database.read() as connection:
-            found = {
-                row.ordinal: row.email
-                for row in connection.execute(sa.select(people).where(people.c.issue_id == self.issue_id))
-            }
-            places: dict[str, str] = {}
-            for row in connection.execute(sa.select(batches).where(batches.c.state != "split")):
-                for ordinal in range(row.first, row.last + 1):
-                    places[found[ordinal]] = row.state
-            for row in connection.execute(sa.select(outcomes)):
-                places[found[row.ordinal]] = row.outcome
-        return places
+        return places(self.database, self.issue_id)
 
     @contextmanager
-    def may_die(self, at: tuple[int, Literal["before", "after"]] | None) -> Iterator[None]:
-        """The process dies at its commit of that number: that one is kept or lost, and none comes after it."""
-        dialect: Any = self.database.engine.dialect
-        commit: Callable[[Any], None] = dialect.do_commit
-        done = 0
-
-        def counted(connection: Any) -> None:
-            nonlocal done
-            done += 1
-            if self.api.dead:
-                raise Died
-            if at is not None and done == at[0]:
-                if at[1] == "after":
-                    commit(connection)
-                self.api.dead = True
-                raise Died
-            commit(connection)
-
-        dialect.do_commit = counted
-        try:
+    def may_die(self, at: Death | None) -> Iterator[None]:
+        """The process dies at that commit, and another one begins."""
+        with may_die(self.database, at, self.api):
             yield
-        finally:
-            dialect.do_commit = commit
-            if self.api.dead:
-                self.database.dispose()
-                self.database = open_database(f"sqlite:///{self.folder / 'syndicate.db'}")
+        if self.api.dead:
+            self.database.dispose()
+            self.database = open_database(self.url)
 
 
 TestLedger = Ledger.TestCase
