@@ -70,11 +70,12 @@ def passed_keys(connection: Connection, now: datetime) -> list[str]:
     return list(connection.execute(sa.select(rate_limits.c.key).where(rate_limits.c.tat < now)).scalars())
 
 
-def take_until(connection: Connection, keys: Collection[str], until: datetime) -> None:
-    """Takes these keys until that moment."""
-    if keys:
-        listed = json.dumps(sorted(keys))
-        connection.execute(_TAKE[connection.dialect.name], {"keys": listed, "until": until})
+def take_new(connection: Connection, keys: Collection[str], until: datetime, now: datetime) -> set[str]:
+    """Takes those of the keys that are not taken now, until that moment; returns them."""
+    if not keys:
+        return set()
+    asked = {"keys": json.dumps(sorted(keys)), "until": until, "now": now}
+    return set(connection.execute(_TAKE[connection.dialect.name], asked).scalars())
 
 
 def taken_before(connection: Connection, keys: Collection[str], now: datetime) -> set[str]:
@@ -94,8 +95,8 @@ def _taken(dialect: str) -> sa.Select[str]:
 _TAKE = {
     name: sa.text(
         f"INSERT INTO rate_limits (key, tat) SELECT value, :until FROM {listed} WHERE true"
-        " ON CONFLICT (key) DO UPDATE SET tat = excluded.tat"
-    ).bindparams(sa.bindparam("until", type_=_TAT))
+        " ON CONFLICT (key) DO UPDATE SET tat = excluded.tat WHERE rate_limits.tat < :now RETURNING key"
+    ).bindparams(sa.bindparam("until", type_=_TAT), sa.bindparam("now", type_=_TAT))
     for name, listed in {
         "sqlite": "json_each(:keys)",
         "postgresql": "jsonb_array_elements_text(CAST(:keys AS jsonb)) AS told (value)",
