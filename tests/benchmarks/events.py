@@ -3,11 +3,12 @@
     python -m tests.benchmarks.events [--api sendgrid] [--database postgresql] [--events 40000] [--connections 64]
 
 The server is the product's own, in a process of its own; another posts what each vendor sends after a mailing, over
-connections that are kept, each waiting for the answer to its last request, as no vendor says how many it opens: SendGrid
-lists of up to 768 KB, Postmark and Mailgun one event a request. What waits at once is written together, so that fewer
-connections cost more for each event, and more of them less. Most are deliveries, some bounces and complaints; the readers have thirty issues behind them. Beside it, in the same run, the
-floor: the same rows inserted bare, as many to a transaction as the intake may write together. The CPU for each event is
-that of the web process, and ("to post") that of the process that posts, which shares the machine with it.
+connections that are kept, each waiting for the answer to its last request: SendGrid lists of up to 768 KB, Postmark and
+Mailgun one event a request. No vendor says how many connections it opens. What comes at once is written together: with
+fewer of them each event costs more, with more of them less. Most are deliveries, some bounces and complaints; the
+readers have thirty issues behind them. Beside it, in the same run, the floor: the same rows inserted bare, as many to a
+transaction as the intake may write together. The CPU for each event is that of the web process, and ("to post") that of
+the process that posts, which shares the machine with it.
 Without `--api` it takes one vendor after the other. Ends with 1 below 5,000 a second, or when an event is missing or
 matched with no mail.
 """
