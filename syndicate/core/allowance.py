@@ -124,6 +124,15 @@ def of_domains(limits: Limits, account: str) -> list[Limit]:
     return [_limit(f"{account}:{name}:{each}", name, each, 1.0) for name, each in sorted(limits.domains.items())]
 
 
+def largest_request(limits: Limits, now: datetime, timezone: str) -> int | None:
+    """How many recipients the smallest limit in force holds in its whole span: a request of more would be past it by
+    itself. None without such a limit."""
+    held = [max(1, int(each.count * (1 - RESERVED))) for each in limits.recipients]
+    if limits.warm_up is not None:
+        held += [limit.burst for limit in _of_the_day(limits.warm_up, "", now, timezone)]
+    return min(held, default=None)
+
+
 def _limit(name: str, counts: str, allowance: Allowance, part: float) -> Limit:
     key = f"allowance:{hashlib.sha256(name.encode()).hexdigest()[:40]}"
     count = max(1, int(allowance.count * part))

@@ -133,6 +133,25 @@ def test_a_warm_up_ends_for_today(database: Database, tmp_path: Path, server: Ma
         assert "20 on its day of the warm-up" in issue_of(database, issue_id).why
 
 
+@pytest.mark.parametrize("by_day", [True, False])
+def test_a_request_planned_for_more_than_a_limit_holds_goes_in_parts(
+    database: Database, tmp_path: Path, by_day: bool
+) -> None:
+    """Planned by what the mail API takes: a warm-up of 20 a day is no reason to send 60 on one."""
+    with MailApiServer("resend", tmp_path / "journal") as server:
+        api = mail_api("resend", server.url, recipients=60)
+        issue_id = frozen_issue(database, 60, sheet=api.sheet)
+        warm_up = WarmUp(datetime.now(UTC).date() - timedelta(days=1), (20, 20, 20))
+        few = Limits(warm_up=warm_up) if by_day else Limits(recipients=(Allowance(20, DAY),))
+        balance = run(database, issue_id, api, tmp_path, limits=few)
+        assert 0 < balance.accepted <= 18
+        assert (balance.waiting, balance.refused) == (60 - balance.accepted, 0)
+        assert issue_of(database, issue_id).state == "sending"
+        assert run(database, issue_id, api, tmp_path) == Books(60, accepted=60)
+        journal = read_journal(server.journal)
+        assert (lost(journal, [address(number) for number in range(1, 61)]), doubled(journal)) == (set(), {})
+
+
 def test_a_receiving_domain_has_its_pace_and_keeps_no_other_waiting(
     database: Database, tmp_path: Path, server: MailApiServer
 ) -> None:

@@ -24,6 +24,8 @@ class Requests:
     def __init__(self, delivery: Delivery, issue: Issue) -> None:
         self.database, self.api = delivery.database, delivery.mail_api
         self.lease_seconds = delivery.lease_seconds
+        self.most: int | None = None
+        """How many people one request may be for at this time, when that is fewer than the mail API takes."""
         self.issue_id, self.instance = issue.id, delivery.instance
         envelope = Envelope(
             publication=delivery.publication,
@@ -46,7 +48,7 @@ class Requests:
             if members and all(self.letters.has_nothing(revision, key) for key in set(members.variant_keys)):
                 step = Step("withdrawn", "nothing is left of it for them")
             elif members and self.too_much_for_one(members):
-                step = Step("split", f"{self.api.sheet.api} takes fewer in a request", counts=False)
+                step = Step("split", f"{self.api.sheet.api} takes or is sent fewer in a request", counts=False)
             elif members:
                 body = self.build(revision, members)
         except BadInput as error:
@@ -126,10 +128,12 @@ class Requests:
         return dict(zip(self.letters.message_ids(members), members.ordinals, strict=True))
 
     def too_much_for_one(self, people: Recipients) -> bool:
-        """Whether these were planned for a mail API that takes more, or other, people in one request."""
+        """Whether these were planned for a mail API that takes more, or other, people in one request, or are more than
+        the account may be sent in one."""
         sheet = self.api.sheet
+        most = min(sheet.recipients_per_request, self.most or sheet.recipients_per_request)
         mixed = sheet.substitution and len(set(people.variant_keys)) > 1
-        return len(people) > 1 and (len(people) > sheet.recipients_per_request or bool(mixed))
+        return len(people) > 1 and (len(people) > most or bool(mixed))
 
     def build(self, revision: int, people: Recipients) -> bytes:
         """The body of one request for these people. Raises BadInput."""

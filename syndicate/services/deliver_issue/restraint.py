@@ -11,7 +11,17 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
-from syndicate.core.allowance import Charge, Wait, afford, domain_counts, in_force, of_domains, spend, take
+from syndicate.core.allowance import (
+    Charge,
+    Wait,
+    afford,
+    domain_counts,
+    in_force,
+    largest_request,
+    of_domains,
+    spend,
+    take,
+)
 from syndicate.core.batch import Step
 from syndicate.core.first_wave import Standing, past_limits, rest_goes_at, wave_spans
 from syndicate.core.issue import Issue
@@ -103,6 +113,10 @@ class Restraint:
             return None
         tats = rate_limits.read(connection, [limit.key for limit in limits])
         return afford(limits, tats, [Charge(1)], now)[1]
+
+    def largest_request(self, now: datetime) -> int | None:
+        """How many recipients a request may have at most for the account's limits, or None."""
+        return largest_request(self.limits, now, self.delivery.publication.timezone)
 
     # --- around a claim ---
 

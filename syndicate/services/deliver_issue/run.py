@@ -229,6 +229,7 @@ class _Run:
             return 1
         if fresh and not self.sender_can_write(people[fresh[0].id]):
             return 1
+        self.requests.most = self.restraint.largest_request(now)
         requests = [self.requests.prepare(batch, people[batch.id], self.issue.revision) for batch in fresh]
         done = 0
         for batch in uncertain:
@@ -265,10 +266,13 @@ class _Run:
                 # It was revised since these were built: they are built anew.
                 return 0
             now = database_now(connection)
-            room, wait = self.restraint.begin(connection, [people[each.batch.id] for each, _ in requests], now)
-            requests = requests[:room]
+            # What goes aside, such as one that is too large, is sent to nobody.
+            posts = [each for each in requests if each[0].step is None]
+            room, wait = self.restraint.begin(connection, [people[each.batch.id] for each, _ in posts], now)
+            posts = posts[:room]
+            requests = [*(each for each in requests if each[0].step is not None), *posts]
             later = self.restraint.domain_steps(
-                connection, [(each.batch, people[each.batch.id]) for each, _ in requests], now
+                connection, [(each.batch, people[each.batch.id]) for each, _ in posts], now
             )
             changed = self.changes.read_on(connection)
             claims = claim(
