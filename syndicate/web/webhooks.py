@@ -30,9 +30,6 @@ PREFIX = "/webhooks/"
 ENOUGH = 500_000
 """Octets of the requests that are written together: those behind them need not wait for more."""
 
-PLENTY = 32
-"""Requests that wait for no more: what they cost together hardly counts for each, and others are read meanwhile."""
-
 # Amazon gives the password of an address only after it was asked for it.
 _ASK = (b"www-authenticate", b'Basic realm="Syndicate"')
 
@@ -160,10 +157,10 @@ class Intake:
             self._writing = None
 
     async def _gather(self) -> None:
-        """Lets what is on its way come in first: those who were answered just now tell the next at once, and a few
-        written together cost little more than one alone. Over as soon as a turn of the loop brings nothing."""
+        """Lets what is on its way come in first: those who were answered just now tell the next at once, and what is
+        written together costs little more than one alone. Over as soon as a turn of the loop brings nothing."""
         known = 0
-        while known < len(self._pending) < PLENTY:
+        while known < len(self._pending) < AT_ONCE:
             known = len(self._pending)
             await asyncio.sleep(0)
 
