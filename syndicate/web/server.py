@@ -17,6 +17,9 @@ DRAIN_SECONDS = 10
 """How long open requests may take to end after the stop."""
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may stay open after an answer."""
+TURN_SECONDS = 0.0005
+"""How long a thread that computes may keep the others waiting, the loop among them: it lets go at each answer that it
+sends, and would get its turn again after Python's own 5 ms."""
 
 
 class _Server(uvicorn.Server):
@@ -59,8 +62,11 @@ def serve(app: Any, listener: socket.socket, stop: threading.Event) -> None:
 
     watcher = threading.Thread(target=watch, name="web-stop", daemon=True)
     watcher.start()
+    turn = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
     try:
         server.run(sockets=[listener])
     finally:
+        sys.setswitchinterval(turn)
         ended.set()
         watcher.join()
