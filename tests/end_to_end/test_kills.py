@@ -28,6 +28,7 @@ from tests.mailing import add_readers, address, books_now, clock, make_issue, ma
 
 READERS = 300
 APIS = ("resend", "mailpit")
+SHORT = ("--lease", "6", "--deadline", "5")
 KILLS = ("kill_before", "kill_mid_body", "kill_after_accept", "kill_after_answer")
 
 pytestmark = pytest.mark.slow
@@ -85,13 +86,14 @@ def test_killed_at_each_commit_in_turn(
     issue_id = approved_issue(database)
     with MailApiProcess(api, tmp_path / "journal") as server, Watch(database_url, issue_id) as watch:
         for number in numbers_from(1):
-            options = ["--die-at-commit", str(number), "--when", when, "--recipients", "50"]
+            # What was being asked of the record at a death is asked again when that claim is over.
+            options = ["--die-at-commit", str(number), "--when", when, "--recipients", "50", *SHORT]
             status = ended(start(database_url, tmp_path, issue_id, api, server.url, *options))
             if status != -signal.SIGKILL:
                 break
         assert number > 5
         if status:
-            finish(lambda: start(database_url, tmp_path, issue_id, api, server.url))
+            finish(lambda: start(database_url, tmp_path, issue_id, api, server.url, *SHORT))
     check(database, issue_id, tmp_path / "journal", watch)
 
 
@@ -108,6 +110,7 @@ def test_killed_by_the_mail_api_at_each_instant_of_a_request(
         for _ in range(len(KILLS) + 10):
             # One request at a time, so that each fault meets a process of its own.
             options = ["--victim", "--threads", "1", "--recipients", str(together)]
+            options += SHORT if can_know(api) else []
             status = ended(start(database_url, tmp_path, issue_id, api, server.url, *options))
             killed += status == -signal.SIGKILL
             if status == 0:

@@ -47,3 +47,31 @@ def test_what_fails_is_tried_again_alone(tmp_path: Path, bad: int, status: int, 
     assert (done.returncode, said in done.stdout) == (status, True), done.stdout + done.stderr
     assert ("tried again" in done.stdout) == (bad < 30)
     assert "test_these.py::test_once[a@b]\n" in done.stdout or bad == 30
+
+
+GROUP = """
+import os, pathlib, pytest
+
+@pytest.mark.parametrize("case", range(6))
+@pytest.mark.xdist_group("those that share")
+def test_it(case):
+    with pathlib.Path("workers").open("a") as file:
+        file.write(os.environ["PYTEST_XDIST_WORKER"] + chr(10))
+"""
+
+
+def test_a_group_stays_with_one_worker(tmp_path: Path) -> None:
+    """What it shares is made once, and what runs alone is alone: not every pair of pytest and pytest-xdist does so."""
+    (tmp_path / "test_these.py").write_text(GROUP, encoding="utf-8")
+    (tmp_path / "test_those.py").write_text(GROUP, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(ROOT), "--rootdir", str(tmp_path), "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
+    workers = (tmp_path / "workers").read_text().split()
+    assert len(workers) == 12
+    assert len(set(workers)) == 1
