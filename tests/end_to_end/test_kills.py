@@ -28,7 +28,7 @@ from tests.mailing import add_readers, address, books_now, clock, make_issue, ma
 
 READERS = 300
 APIS = ("resend", "mailpit")
-SHORT = ("--lease", "6", "--deadline", "5")
+SHORT = ("--lease", "8.5", "--deadline", "2.5")
 KILLS = ("kill_before", "kill_mid_body", "kill_after_accept", "kill_after_answer")
 
 pytestmark = pytest.mark.slow
