@@ -38,12 +38,15 @@ def settle(connection: Connection, issue_id: int, settled: Sequence[tuple[Claim,
     """Records what became of posted requests; tells for each whether it was still this owner's to settle.
 
     A claim that was taken away meanwhile changes nothing, but for a proof: that of acceptance counts whoever brings it,
-    and that it was surely not accepted while nobody has claimed it since. A step that pauses the issue does so in the
-    same transaction."""
+    and that it was surely not accepted while nobody has claimed it since and the issue is not closed: then it stays for
+    a person to decide. A step that pauses the issue does so in the same transaction."""
     reasons = [step.pause for _, step in settled if step.pause]
-    if reasons:
+    is_closed = False
+    if reasons or any(_is_certain(claim, step) for claim, step in settled):
+        # Before the batches, as everybody does who holds both.
         issue = get_issue(connection, issue_id, lock=True)
-        if issue.state == "sending":
+        is_closed = issue.state == "sent"
+        if reasons and issue.state == "sending":
             move_issue(connection, issue, "paused", why=reasons[0])
     result = {}
     locked = lock_batches(connection, [claim.batch.id for claim, _ in settled])
@@ -65,7 +68,12 @@ def settle(connection: Connection, issue_id: int, settled: Sequence[tuple[Claim,
             _prove_a_part(connection, claim, step, f"a late answer shows it: {step.why}")
             late = replace(held, generation=claim.batch.generation)
             note(connection, late, "late", f"a late answer: {step.why}", now, claim.batch.worker_id)
-            if held.state == "uncertain" and held.fence == claim.batch.fence and _is_certain(claim, step):
+            if (
+                held.state == "uncertain"
+                and held.fence == claim.batch.fence
+                and _is_certain(claim, step)
+                and not is_closed
+            ):
                 again = Step("retry", f"a late answer: {step.why}", retry_at=step.retry_at or now)
                 _move(connection, held, again, now)
     return [result[claim.batch.id] for claim, _ in settled]

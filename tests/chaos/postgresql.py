@@ -56,7 +56,7 @@ class PostgreSQLServer:
 
     def start(self) -> None:
         """Starts it, for the first time or after it was killed, and waits until it answers."""
-        settings = {"fsync": "off", "synchronous_commit": "on", "listen_addresses": ""}
+        settings = {"fsync": "off", "synchronous_commit": "on", "listen_addresses": "", "max_connections": "300"}
         command = [str(self._wheel.bin_path / "postgres"), "-D", str(self._data), "-k", str(self._data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]

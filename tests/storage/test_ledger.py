@@ -33,7 +33,7 @@ from syndicate.core.message import Answer
 from syndicate.storage import ledger_counting, tables
 from syndicate.storage.claims import Planned, Prepared, claim, may_post, planned_recipients
 from syndicate.storage.database import Database, open_database
-from syndicate.storage.issues import change_issue
+from syndicate.storage.issues import change_issue, get_issue, move_issue
 from syndicate.storage.ledger import (
     Batch,
     Claim,
@@ -506,7 +506,7 @@ def test_a_late_refusal_of_the_only_request_of_its_generation_frees_it(database:
         assert sleeping_owners(connection, [batch]) == {first.batch.id: set()}
 
 
-@pytest.mark.parametrize("what", ["a replay", "claimed again", "in part"])
+@pytest.mark.parametrize("what", ["a replay", "claimed again", "in part", "the issue is closed"])
 def test_any_other_late_refusal_changes_nothing(database: Database, what: str) -> None:
     issue_id = issue_with_one_batch(database)
     late = claim_one(database, issue_id, "w1")
@@ -518,6 +518,10 @@ def test_any_other_late_refusal_changes_nothing(database: Database, what: str) -
         late = replace(late, replay=True)
     elif what == "claimed again":
         late = replace(late, batch=replace(late.batch, fence=late.batch.fence - 1))
+    elif what == "the issue is closed":
+        # Nobody would send what goes again there: it stays for a person to decide.
+        with database.write() as connection:
+            move_issue(connection, get_issue(connection, issue_id), "sent")
     else:
         step = Step("split", "no credits", not_taken=frozenset([2]), vendor_ids=("a",))
     assert settle_one(database, issue_id, late, step) is False
