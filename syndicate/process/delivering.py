@@ -47,6 +47,11 @@ def lease_of(deadline_seconds: float) -> Lease:
     return Lease(max(LEASE_SECONDS, 2 * deadline_seconds), deadline_seconds)
 
 
+def paused_sentence(issue: Issue) -> str:
+    """Why it is paused, and the next step."""
+    return f"Issue {issue.id} is paused: {issue.why.rstrip('.')}. `syndicate issues resume {issue.id}` goes on."
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How far one issue came. `unfinished` says what is left and the next step, or is ""; `stopped_by` who stopped all
@@ -61,8 +66,7 @@ class Ended:
         """What a person or a later run has to do, in one sentence; "" when nothing."""
         number = self.issue.id
         if self.issue.state == "paused":
-            why = self.issue.why.rstrip(".")
-            return f"Issue {number} is paused: {why}. `syndicate issues resume {number}` goes on."
+            return paused_sentence(self.issue)
         if self.issue.state in ("draft", "awaiting"):
             return f"Issue {number} was not sent: {self.issue.why}"
         if self.stopped_by is not None and self.issue.state in ("approved", "scheduled", *UNDER_WAY):

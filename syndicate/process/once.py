@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from syndicate.errors import SyndicateError
 from syndicate.process.alerting import Alerting
-from syndicate.process.delivering import UNDER_WAY, Ended, deliver_issue
+from syndicate.process.delivering import UNDER_WAY, Ended, deliver_issue, paused_sentence
 from syndicate.process.draining import drained
 from syndicate.process.posting import posting
 from syndicate.process.ticking import tick_site
@@ -117,10 +117,7 @@ def deliver_due(site: Site, now: datetime, listener: Listener, report: Report) -
         begun = [*reversed(list_issues(connection, states=UNDER_WAY))]
         paused = list_issues(connection, states=["paused"])
         stopped = stopped_by(connection)
-    report.unfinished += [
-        f"Issue {issue.id} is paused: {issue.why.rstrip('.')}. `syndicate issues resume {issue.id}` goes on."
-        for issue in paused
-    ]
+    report.unfinished += map(paused_sentence, paused)
     if not due and not begun:
         return
     if stopped is not None:

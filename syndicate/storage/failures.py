@@ -27,9 +27,10 @@ _PASSING = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL"}
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: 08 connection, 28 log-in, 3D no such database,
 # 53 disk, memory or connections used up, 57P shutting down or terminated, 58 system; "" when no server answered.
 _POSTGRESQL = ("08", "28", "3D", "53", "57P", "58")
+_GONE = ("cannot be used", "Look at [database] url, and whether its server runs.")
 _PASSES: Mapping[str, tuple[str, str]] = {
     # The server ended a transaction in which nothing was said for too long (`database.WRITER_IDLE_SECONDS`).
-    "25P03": ("cannot be used", "Look at [database] url, and whether its server runs."),
+    "25P03": _GONE,
     "40001": ("is held by another program", "Try again."),
     "40P01": ("is held by another program, which waits for this one", "Try again."),
     "53100": ("cannot grow: the disk is full", "Free space on its server, then start again: nothing is lost."),
@@ -46,7 +47,7 @@ def one_sentence(url: URL) -> Iterator[None]:
         yield
     except sa.exc.PendingRollbackError as error:
         # Its connection is gone since an earlier statement, which told of it.
-        raise _away(url, "the connection is lost") from error
+        raise _away(url, "the connection is lost", *_GONE) from error
     except sa.exc.DBAPIError as error:
         explained = explain(error, url)
         if explained is None:
@@ -70,15 +71,10 @@ def explain(error: sa.exc.DBAPIError, url: URL) -> StorageError | None:
     if state in _PASSES:
         return _away(url, said, *_PASSES[state])
     operational = isinstance(error, sa.exc.OperationalError) and (not state or state.startswith(_POSTGRESQL))
-    return _away(url, said) if operational else None
+    return _away(url, said, *_GONE) if operational else None
 
 
-def _away(
-    url: URL,
-    said: str,
-    what: str = "cannot be used",
-    cure: str = "Look at [database] url, and whether its server runs.",
-) -> StorageError:
+def _away(url: URL, said: str, what: str, cure: str) -> StorageError:
     place = url.set(query={}).render_as_string(hide_password=True)
     found = StorageError(f"The database {place} {what}: {said}.", cure=cure)
     found.try_again = True

@@ -32,18 +32,23 @@ def test_well():
 """
 
 
+def run_in(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The tests of that folder, spread as those of the project."""
+    return subprocess.run(
+        [sys.executable, "-c", RUN, str(ROOT), "--rootdir", str(folder), "-p", "no:cacheprovider"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
 @pytest.mark.parametrize(
     ("bad", "status", "said"), [(0, 0, "Passed only alone"), (1, 1, "tried again alone"), (30, 1, "31 failed")]
 )
 def test_what_fails_is_tried_again_alone(tmp_path: Path, bad: int, status: int, said: str) -> None:
     (tmp_path / "test_these.py").write_text(TESTS.replace("BAD", str(bad)), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(ROOT), "--rootdir", str(tmp_path), "-p", "no:cacheprovider"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_in(tmp_path)
     assert (done.returncode, said in done.stdout) == (status, True), done.stdout + done.stderr
     assert ("tried again" in done.stdout) == (bad < 30)
     assert "test_these.py::test_once[a@b]\n" in done.stdout or bad == 30
@@ -64,13 +69,7 @@ def test_a_group_stays_with_one_worker(tmp_path: Path) -> None:
     """What it shares is made once, and what runs alone is alone: not every pair of pytest and pytest-xdist does so."""
     (tmp_path / "test_these.py").write_text(GROUP, encoding="utf-8")
     (tmp_path / "test_those.py").write_text(GROUP, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(ROOT), "--rootdir", str(tmp_path), "-p", "no:cacheprovider"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_in(tmp_path)
     assert done.returncode == 0, done.stdout
     workers = (tmp_path / "workers").read_text().split()
     assert len(workers) == 12

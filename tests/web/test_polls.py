@@ -20,6 +20,7 @@ from syndicate.web.conditions import Asked
 from syndicate.web.feeds import FeedFiles
 from syndicate.web.polls import LONGEST, Polls, poll_in
 from syndicate.web.whole_request import Headers
+from tests.web.mangling import pieces
 from tests.web.newsroom_site import WebSite, serving_for_real
 from tests.web.published_feeds import FEED, LARGE, OLD, POLL, Published, published, request
 from tests.web.wire import Reply, conversation, wired
@@ -199,24 +200,8 @@ REQUESTS = st.builds(
 )
 
 
-@st.composite
-def pieces(draw: st.DrawFn) -> bytes:
-    """A request, most often as it should be; else with octets put in, taken out, or another behind it."""
-    piece: bytes = draw(REQUESTS)
-    change = draw(st.integers(0, 9))
-    place = draw(st.integers(0, len(piece)))
-    if change == 0:
-        octets = draw(st.sampled_from([b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b"a"]))
-        return piece[:place] + octets + piece[place:]
-    if change == 1:
-        return piece[:place] + piece[place + draw(st.integers(1, 4)) :]
-    if change == 2:
-        return piece[:place]
-    return piece + draw(REQUESTS) if change == 3 else piece
-
-
 @settings(max_examples=150, deadline=None)
-@given(st.lists(pieces(), min_size=1, max_size=4))
+@given(st.lists(pieces(REQUESTS), min_size=1, max_size=4))
 def test_whatever_is_sent_both_ways_answer_alike(press: Press, sent: list[bytes]) -> None:
     press.require_same(*sent)
 

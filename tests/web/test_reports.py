@@ -20,6 +20,7 @@ from syndicate.web import protocol, reports, server
 from syndicate.web.reports import LONGEST_BODY, LONGEST_HEAD, head_in
 from tests.mail.events.signing import SHARED, basic, mailgun
 from tests.process.waiting import until
+from tests.web.mangling import pieces
 from tests.web.newsroom_site import serving_for_real
 from tests.web.reading_site import START
 from tests.web.reporting_site import HOST, Both, Reported, both_ways, reported
@@ -232,24 +233,8 @@ REQUESTS = st.builds(
 )
 
 
-@st.composite
-def pieces(draw: st.DrawFn) -> bytes:
-    """A report, most often as it should be; else with octets put in, taken out, or another behind it."""
-    piece: bytes = draw(REQUESTS)
-    change = draw(st.integers(0, 9))
-    place = draw(st.integers(0, len(piece)))
-    if change == 0:
-        octets = draw(st.sampled_from([b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b"a"]))
-        return piece[:place] + octets + piece[place:]
-    if change == 1:
-        return piece[:place] + piece[place + draw(st.integers(1, 4)) :]
-    if change == 2:
-        return piece[:place]
-    return piece + draw(REQUESTS) if change == 3 else piece
-
-
 @settings(max_examples=100, deadline=None)
-@given(st.lists(pieces(), min_size=1, max_size=4))
+@given(st.lists(pieces(REQUESTS), min_size=1, max_size=4))
 def test_whatever_is_sent_both_ways_answer_alike(both: Both, sent: list[bytes]) -> None:
     both.require_same(*sent)
     both.require_same_kept()

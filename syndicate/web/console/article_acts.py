@@ -62,8 +62,9 @@ def release(request: Request, user: Editor, name: Name, early: Flag = "", retrac
     )
     standing = standings[found.id]
     if not standing.published:
-        until = words_for(site.publication.timezone, _now(request))(standing.not_before) if standing.not_before else ""
-        return _back(request, user, found, f"Nobody holds it any more; it waits until {until}.")
+        told = words_for(site.publication.timezone, _now(request))
+        waits = f"; it waits until {told(standing.not_before)}" if standing.not_before else ""
+        return _back(request, user, found, f"Nobody holds it any more{waits}.")
     if standing.number:
         sentence = f"It is published, as number {standing.number}."
     else:
