@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING
 from syndicate.core.books import Books
 from syndicate.core.issue import Issue, State
 from syndicate.core.lease import Lease
-from syndicate.core.standby import Post, who_posts
 from syndicate.process.guard import require_ready
+from syndicate.process.two_apis import TwoAPIs
 from syndicate.services.deliver_issue import Delivery, deliver
-from syndicate.services.deliver_issue.standing_in import Standby
 from syndicate.services.freeze_issue import freeze
 from syndicate.services.sweep_issues import sweep
-from syndicate.storage.database import database_now
 from syndicate.storage.halt import stopped_by
 from syndicate.storage.issues import get_issue
 from syndicate.storage.ledger import books, owners
-from syndicate.storage.standby import free_from, standby_state, turn
 from syndicate.storage.workers import worker_lock
 
 if TYPE_CHECKING:
@@ -138,7 +135,7 @@ def deliver_issue(
     database = site.database
     with database.read() as connection:
         issue = get_issue(connection, issue_id)
-    two = _TwoAPIs(site, mail_api)
+    two = TwoAPIs(site, mail_api)
     delivery = Delivery(
         database=database,
         mail_api=mail_api,
@@ -151,10 +148,12 @@ def deliver_issue(
         limits=site.mail.limits,
         lease=lease_of(site.mail.deadline_seconds),
     )
-    require_ready(site, mail_api, clock(), issue_id)
+    posting = two.in_turn(clock(), issue_id)
     with worker_lock(database, site.directory, role, clock()) as worker:
         while True:
-            delivery = two.in_turn(delivery, issue_id, clock)
+            if two.have_changed():
+                posting = two.in_turn(clock(), issue_id)
+            delivery = replace(delivery, mail_api=posting.mail_api, others=posting.others, standby=posting.standby)
             with database.read() as connection:
                 stopped = stopped_by(connection)
             if issue.state in ("approved", "scheduled", "freezing") and stopped is None:
@@ -182,38 +181,6 @@ def deliver_issue(
             if over or not (others or goes_on):
                 return Ended(issue, balance, stopped)
             stop.wait(LOOK_AGAIN_SECONDS)
-
-
-class _TwoAPIs:
-    """The mail API and its standby, if there is one: who posts, as all processes of the site agree, whose clocks may
-    not: it goes by the database's."""
-
-    def __init__(self, site: Site, first: MailAPI) -> None:
-        self._site, self._first = site, first
-        self._standby = site.standby_api()
-        self._post: Post = "first"
-
-    def in_turn(self, delivery: Delivery, issue_id: int, clock: Callable[[], datetime]) -> Delivery:
-        """The delivery through the one whose turn it is. Raises Refused when nothing may go out through it."""
-        if self._standby is None:
-            return delivery
-        rule = self._site.settings.standby_rule
-        with self._site.database.write() as connection:
-            now = database_now(connection)
-            self._post, changed = turn(connection, rule, now)
-            apis = (self._first, self._standby) if self._post == "first" else (self._standby, self._first)
-            if changed:
-                free_from(connection, apis[1].sheet.api, apis[1].account, now)
-        require_ready(self._site, apis[0], clock(), issue_id, first=self._first)
-        return replace(delivery, mail_api=apis[0], others=apis[1:], standby=Standby(rule, self._post))
-
-    def have_changed(self) -> bool:
-        """Whether it is the other one's turn by now."""
-        if self._standby is None:
-            return False
-        with self._site.database.read() as connection:
-            now = database_now(connection)
-            return who_posts(standby_state(connection), self._site.settings.standby_rule, now) != self._post
 
 
 class Leaving(Exception):

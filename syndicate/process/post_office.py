@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from syndicate.errors import MailAPIError, SyndicateError
 from syndicate.process.attendance import Attendance
 from syndicate.process.delivering import lease_of
-from syndicate.process.guard import require_ready
 from syndicate.process.log import Log
 from syndicate.process.loops import Loops
 from syndicate.process.posting import posting
+from syndicate.process.two_apis import TwoAPIs
 from syndicate.services.deliver_transactional import deliver_transactional
 from syndicate.storage.letters import note_why
 from syndicate.storage.transactional_ledger import due_mails, sending_mails
@@ -62,6 +62,7 @@ class Letters:
 
     def __init__(self, site: Site, post: PostOffice, attendance: Attendance, loops: Loops, log: Log) -> None:
         self._site, self._post, self._attendance, self._loops, self._log = site, post, attendance, loops, log
+        self._two: TwoAPIs | None = None
 
     def step(self) -> None:
         """Sends what is due, then waits a moment."""
@@ -70,8 +71,8 @@ class Letters:
             due = due_mails(connection, datetime.now(UTC), 1) or sending_mails(connection)
         if due and worker is not None:
             try:
-                mail_api = self._post.mail_api()
-                require_ready(site, mail_api, datetime.now(UTC))
+                self._two = self._two or TwoAPIs(site, self._post.mail_api())
+                turn = self._two.in_turn(datetime.now(UTC))
             except SyndicateError as error:
                 # Whoever is told that letters wait is told why.
                 if not self._loops.stop.is_set():
@@ -80,13 +81,15 @@ class Letters:
                 raise
             done = deliver_transactional(
                 site.database,
-                mail_api,
+                turn.mail_api,
                 site.sender,
                 site.publication,
                 worker,
                 clock=lambda: datetime.now(UTC),
                 lease=lease_of(site.mail.deadline_seconds),
                 limits=site.mail.limits,
+                others=turn.others,
+                standby=turn.standby,
                 stopping=self._loops.stop.is_set,
             )
             counts = {

@@ -29,6 +29,7 @@ from syndicate.storage import rate_limits
 from syndicate.storage.database import Database, database_now
 from syndicate.storage.instance import address_key, instance_id
 from syndicate.storage.people import suppressed_reasons
+from syndicate.storage.standby import Standby, Turn
 from syndicate.storage.transactional_ledger import (
     QueuedMail,
     claim_mail,
@@ -41,6 +42,9 @@ from syndicate.storage.workers import Life, Worker, lives_of
 
 GIVEN_UP_AFTER = timedelta(days=1)
 """How old a letter is before it is given up."""
+
+TURN_IS_SEEN = timedelta(minutes=1)
+"""How long one waits before it is looked at again whether its mail API posts now."""
 
 
 @dataclass(slots=True)
@@ -64,6 +68,8 @@ def deliver_transactional(
     clock: Callable[[], datetime],
     lease: Lease | None = None,
     limits: Limits | None = None,
+    others: Sequence[MailAPI] = (),
+    standby: Standby | None = None,
     limit: int = 50,
     stopping: Callable[[], bool] = lambda: False,
     rng: random.Random | None = None,
@@ -72,16 +78,21 @@ def deliver_transactional(
     counted in the database's own time; by `clock`, this machine's, a worker finds out that it has slept between a claim
     and its post. A mail to an address that is suppressed, for another reason than that its reader left everything, is
     refused and never posted. What the account may be sent by `limits` is counted for them too, but they never wait for
-    it: a digest waits longer."""
+    it: a digest waits longer.
+
+    `others` are mail APIs through which earlier ones may have gone: asked for their record, never posted to. With a
+    `standby` the pass ends as soon as it is the other one's turn."""
     run = _Run(database, mail_api, sender, publication, worker, clock, lease or Lease(), rng or random.Random())
-    run.limits = limits or Limits()
+    run.limits, run.others = limits or Limits(), others
+    run.turn = Turn(database, standby)
     run.recover()
     with database.read() as connection:
         due = due_mails(connection, max(clock(), database_now(connection)), limit) if may_post_mails(connection) else []
     for mail in due:
-        if stopping() or run.done.stopped:
+        if stopping() or run.done.stopped or run.turn_is_over():
             break
         run.deliver(mail)
+    run.turn.leave()
     return run.done
 
 
@@ -100,6 +111,8 @@ class _Run:
         self.database, self.api, self.worker, self.rng = database, mail_api, worker, rng
         self.clock, self.lease = clock, lease
         self.limits = Limits()
+        self.others: Sequence[MailAPI] = ()
+        self.turn = Turn(database, None)
         self.sender, self.publication = sender, publication
         self.done = Delivered()
         self.host = headers.mail_host(publication.web_url)
@@ -132,6 +145,15 @@ class _Run:
                 why = "its process did not answer in time" if slept else "its process was gone before the answer came"
                 step = Step("uncertain", why, retry_at=now)
                 settle_mail(connection, mail.id, "sending", step, mail.attempts, still[mail.id])
+
+    def turn_is_over(self) -> bool:
+        with self.database.read() as connection:
+            return self.turn.is_over(connection, database_now(connection))
+
+    def api_of(self, mail: QueuedMail) -> MailAPI | None:
+        """The mail API that an earlier request went through, if it is one of those set up."""
+        known = (self.api, *self.others)
+        return next((each for each in known if (each.sheet.api, each.account) == (mail.api, mail.account)), None)
 
     def deliver(self, mail: QueuedMail) -> None:
         replay = mail.state == "uncertain"
@@ -174,13 +196,15 @@ class _Run:
                 return
             self.charge(connection, mail, now)
         if self.lease.may_begin(self.clock() - started):
-            answer = self.api.post(body, key=self.key(mail, generation), count=1)
+            answer = self.api.post(body, key=self.key(mail, generation, self.api), count=1)
         else:
             # Asleep since: by now another may have found out that it was never posted, and have posted it.
             answer = Answer("not_accepted", "claimed, but not posted in time", retry_after_seconds=0.0)
-        attempts = mail.attempts + 1
-        with self.database.read() as connection:
-            now = database_now(connection)
+        attempts, now = mail.attempts + 1, self.now()
+        if answer.verdict == "accepted":
+            self.turn.took()
+        elif not answer.permanent:
+            self.turn.failed(now)
         step = after_answer(
             answer,
             size=1,
@@ -221,35 +245,49 @@ class _Run:
         return tuple(owner for owner in mail.owners if lives.get(owner) == "alive")
 
     def may_repeat(self, mail: QueuedMail, digest: str) -> bool:
-        """Whether the same bytes under the same key are harmless: the API still knows the key."""
-        unresolved = self.unresolved(mail, in_flight=False)
-        with self.database.read() as connection:
-            now = database_now(connection)
-        known = may_replay(
-            unresolved,
-            idempotency_seconds=self.api.sheet.idempotency_seconds,
-            now=now,
+        """Whether the same bytes under the same key are harmless: the API that posts now knows the key still."""
+        return self.api_of(mail) is self.api and mail.sha256 == digest and self.is_known(mail, self.api)
+
+    def is_known(self, mail: QueuedMail, api: MailAPI) -> bool:
+        """Whether that mail API, which it went to, still knows its key."""
+        return may_replay(
+            self.unresolved(mail, in_flight=False),
+            idempotency_seconds=api.sheet.idempotency_seconds,
+            now=self.now(),
             lease_seconds=self.lease.seconds,
         )
-        return known and mail.sha256 == digest
+
+    def now(self) -> datetime:
+        """The database's own time."""
+        with self.database.read() as connection:
+            return database_now(connection)
 
     def look(self, mail: QueuedMail, still: Sequence[str]) -> None:
-        """Asks the API's record of an uncertain mail, which those workers may still be posting; without a record it
-        waits for a person."""
-        unresolved = self.unresolved(mail, in_flight=bool(still))
-        with self.database.read() as connection:
-            now = database_now(connection)
-        way = way_on(unresolved, replayable=False, lookup=self.api.sheet.lookup, when_uncertain="ask", posting=True)
+        """Asks the record of the API that an uncertain mail went to, which those workers may still be posting. Without
+        a record it waits for that one's turn, if it knows the key until then, or for a person."""
+        unresolved, now = self.unresolved(mail, in_flight=bool(still)), self.now()
+        api = self.api_of(mail) or self.api
+        way = way_on(
+            unresolved,
+            replayable=api is not self.api and self.is_known(mail, api),
+            lookup=api.sheet.lookup,
+            when_uncertain="ask",
+            posting=True,
+        )
+        if way == "wait":
+            step = Step("uncertain", "waits for the mail API that may have taken it", retry_at=now + TURN_IS_SEEN)
+            self.settle(mail, "uncertain", step, mail.attempts, still)
+            return
         if way != "look":
             self.settle(mail, "uncertain", Step("uncertain", "no proof either way"), mail.attempts, still)
             return
-        found = self.api.lookup([self.message_id(mail)], key=self.key(mail, mail.generation))
+        found = api.lookup([self.message_id(mail)], key=self.key(mail, mail.generation, api))
         step = after_lookup(
             None if found is None else len(found),
             1,
             unresolved,
-            lag_seconds=self.api.sheet.lookup_lag_seconds,
-            kept_seconds=self.api.sheet.lookup_kept_seconds,
+            lag_seconds=api.sheet.lookup_lag_seconds,
+            kept_seconds=api.sheet.lookup_kept_seconds,
             now=now,
             wait_seconds=wait_seconds(mail.attempts, self.rng.random()),
         )
@@ -257,7 +295,7 @@ class _Run:
 
     def unresolved(self, mail: QueuedMail, *, in_flight: bool) -> Unresolved:
         since = mail.posted_at or mail.created_at
-        same = (mail.api, mail.account) == (self.api.sheet.api, self.api.account)
+        same = self.api_of(mail) is not None
         return Unresolved(since, mail.first_posted_at or since, same, in_flight, mail.attempts)
 
     def settle(self, mail: QueuedMail, was: str, step: Step, attempts: int, still: Sequence[str] = ()) -> None:
@@ -273,8 +311,8 @@ class _Run:
     def closed(self, mail: QueuedMail) -> str:
         return address_hash(normalise(mail.to_email).address, self.secret)
 
-    def key(self, mail: QueuedMail, generation: int) -> str:
-        whole = "\x1f".join((str(mail.id), str(generation), self.api.sheet.api, self.api.account, self.instance))
+    def key(self, mail: QueuedMail, generation: int, api: MailAPI) -> str:
+        whole = "\x1f".join((str(mail.id), str(generation), api.sheet.api, api.account, self.instance))
         return f"mail-{mail.id}-{generation}-{hashlib.sha256(whole.encode()).hexdigest()[:32]}"
 
     def message_id(self, mail: QueuedMail) -> str:

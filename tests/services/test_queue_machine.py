@@ -31,7 +31,6 @@ from syndicate.errors import Refused
 from syndicate.services.approve_issue import schedule
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.deliver_issue import deliver
-from syndicate.services.deliver_issue.standing_in import Standby
 from syndicate.services.pause_issue import pause, resume
 from syndicate.services.recover_batches import recover
 from syndicate.services.sweep_issues import sweep
@@ -41,7 +40,7 @@ from syndicate.storage.due import due_jobs
 from syndicate.storage.issues import get_issue
 from syndicate.storage.ledger import books
 from syndicate.storage.proofs import prove
-from syndicate.storage.standby import free_from, turn
+from syndicate.storage.standby import Standby, free_from, turn
 from syndicate.storage.workers import worker_lock
 from tests.mailing import NOW, add_readers, clock, delivery_of, freeze_it, make_issue, make_newsroom
 from tests.services.calls import Alone, Shared

@@ -16,11 +16,11 @@ from syndicate.core.retry import wait_seconds
 from syndicate.errors import StorageError
 from syndicate.services.deliver_issue.delivery import Delivery
 from syndicate.services.deliver_issue.posting import LookedUp, Posted, Posting
-from syndicate.services.deliver_issue.standing_in import Turn
 from syndicate.storage.database import database_now
 from syndicate.storage.issues import get_issue, move_issue
 from syndicate.storage.ledger import Batch, hand_back, last_accepted, move_unresolved, settle
 from syndicate.storage.proofs import prove
+from syndicate.storage.standby import Turn
 
 HEED_SECONDS = 0.4
 """How often a delivery whose hands are full looks whether it may go on: a stop holds within a second."""

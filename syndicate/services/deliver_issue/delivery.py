@@ -12,8 +12,8 @@ from syndicate.core.newsletter import Newsletter
 from syndicate.core.publication import Publication, Sender
 from syndicate.core.token import TokenSigner
 from syndicate.mail.base import MailAPI
-from syndicate.services.deliver_issue.standing_in import Standby
 from syndicate.storage.database import Database
+from syndicate.storage.standby import Standby
 
 
 @dataclass(frozen=True, slots=True)

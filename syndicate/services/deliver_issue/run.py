@@ -18,7 +18,6 @@ from syndicate.services.deliver_issue.delivery import Delivery
 from syndicate.services.deliver_issue.posting import Posting
 from syndicate.services.deliver_issue.requests import Requests
 from syndicate.services.deliver_issue.restraint import Held, Restraint
-from syndicate.services.deliver_issue.standing_in import Turn
 from syndicate.storage.claims import Planned, Prepared, claim, may_post, planned_recipients, withdrawn_revisions
 from syndicate.storage.database import database_now
 from syndicate.storage.issue_standing import say_why_it_waits
@@ -35,6 +34,7 @@ from syndicate.storage.ledger import (
     sleeping_owners,
     take_over,
 )
+from syndicate.storage.standby import Turn
 from syndicate.storage.standing_changes import StandingChanges
 from syndicate.storage.workers import Worker, lives_of
 
