@@ -51,7 +51,8 @@ class CapabilitySheet:
     a request get the same version, and each their own List-Unsubscribe all the same.
     `idempotency_seconds` is the lifetime of a request key at the API, None when it keeps none. `lookup` tells whether
     past sends can be asked for; `lookup_lag_seconds` is how long an accepted message may stay invisible, and
-    `lookup_kept_seconds` for how long it is surely shown (None: longer than anything waits here).
+    `lookup_kept_seconds` for how long it is surely shown (None: longer than anything waits here). Where the record may
+    be asked seldom, all processes of a site look up one request each `lookup_every_seconds`.
     `all_or_nothing` tells that a request is taken whole or not at all, so that proof of one message proves them all:
     the adapter names its source.
     """
@@ -64,6 +65,7 @@ class CapabilitySheet:
     lookup: bool = False
     lookup_lag_seconds: float = 0.0
     lookup_kept_seconds: float | None = None
+    lookup_every_seconds: float = 0.0
     substitution: str = ""
     all_or_nothing: bool = False
     surely_not: str = ""

@@ -21,7 +21,7 @@ from syndicate.http import Failure, Reply
 from syndicate.mail import answers, encoding
 from syndicate.mail.base import Connection
 from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
-from syndicate.mail.sendgrid_activity import KEPT_SECONDS, LAG_SECONDS, EmailActivity
+from syndicate.mail.sendgrid_activity import KEPT_SECONDS, LAG_SECONDS, MINUTE_SECONDS, EmailActivity
 
 SHEET = CapabilitySheet(
     api="sendgrid",
@@ -34,7 +34,13 @@ SHEET = CapabilitySheet(
     surely_not="401, 403, 404, 405, 413 and 429; 400 with `errors`. Source: the answers of the operation in the "
     "specification (202 is what says that it is accepted), and the vendor's page on errors.",
 )
-_WITH_ACTIVITY = replace(SHEET, lookup=True, lookup_lag_seconds=LAG_SECONDS, lookup_kept_seconds=KEPT_SECONDS)
+_WITH_ACTIVITY = replace(
+    SHEET,
+    lookup=True,
+    lookup_lag_seconds=LAG_SECONDS,
+    lookup_kept_seconds=KEPT_SECONDS,
+    lookup_every_seconds=MINUTE_SECONDS,
+)
 _PATH = "/v3/mail/send"
 _BASES = {"": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
 _OFF = {"enable": False}

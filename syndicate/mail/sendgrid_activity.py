@@ -25,6 +25,7 @@ LAG_SECONDS = 3_600.0
 KEPT_SECONDS = 29 * 86_400.0
 """With the add-on it goes back 30 days."""
 PER_MINUTE = 6
+"""One look-up takes two to five of them."""
 MINUTE_SECONDS = 60.0
 
 _OURS = re.compile(rf'"{LABEL}": ?"([0-9a-f]{{32}})"')

@@ -281,6 +281,13 @@ class _Run:
         if way != "look":
             self.settle(mail, "uncertain", Step("uncertain", "no proof either way"), mail.attempts, still)
             return
+        with self.database.write() as connection:
+            every = timedelta(seconds=api.sheet.lookup_every_seconds)
+            wait = rate_limits.take_turn(connection, mail.api, mail.account, every, now)
+        if wait:
+            step = Step("uncertain", "waits until the mail API's record may be asked again", retry_at=now + wait)
+            self.settle(mail, "uncertain", step, mail.attempts, still)
+            return
         found = api.lookup([self.message_id(mail)], key=self.key(mail, mail.generation, api))
         step = after_lookup(
             None if found is None else len(found),

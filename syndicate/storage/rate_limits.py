@@ -40,6 +40,14 @@ def take(connection: Connection, key: str, rate: Rate, now: datetime) -> timedel
     return wait
 
 
+def take_turn(connection: Connection, api: str, account: str, every: timedelta, now: datetime) -> timedelta:
+    """Counts one look-up in the record of an account, which may be asked once in each `every`: as `take`."""
+    if not every:
+        return timedelta(0)
+    name = hashlib.sha256(f"{api}:{account}".encode()).hexdigest()[:40]
+    return take(connection, f"record:{name}", Rate(1, every), now)
+
+
 def hold(connection: Connection, keys: Collection[str]) -> dict[str, datetime]:
     """The TAT of each of these keys, held to commit; a key never seen has one long past."""
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -28,6 +28,7 @@ from syndicate.storage.batches import (
 )
 from syndicate.storage.issues import get_issue, move_issue
 from syndicate.storage.proofs import prove
+from syndicate.storage.rate_limits import take_turn
 
 _batches = tables.batches
 _outcomes = tables.recipient_outcomes
@@ -177,14 +178,18 @@ def move_unresolved(connection: Connection, batch: Batch, step: Step, now: datet
     return True
 
 
-def begin_look_up(connection: Connection, batch: Batch, until: datetime) -> bool:
-    """Leaves it to the caller to ask the record about an uncertain batch; if nothing came of it, it is anybody's at
-    `until`. False when somebody else does so, or the batch is no longer as it was read."""
+def begin_look_up(
+    connection: Connection, batch: Batch, now: datetime, lease: timedelta, every: timedelta = timedelta(0)
+) -> bool:
+    """Leaves it to the caller to ask the record about an uncertain batch; if nothing came of it, it is anybody's when
+    the lease is over. False when somebody else does so, the batch is no longer as it was read, or the record was asked
+    about another less than `every` ago: then it waits for its turn."""
     held = lock_batch(connection, batch.id)
     if (held.state, held.fence, held.retry_at) != ("uncertain", batch.fence, batch.retry_at):
         return False
-    set_columns(connection, held.id, retry_at=until)
-    return True
+    wait = take_turn(connection, batch.api, batch.account, every, now)
+    set_columns(connection, held.id, retry_at=now + (wait or lease))
+    return not wait
 
 
 def last_accepted(connection: Connection, issue_id: int) -> datetime | None:

@@ -64,7 +64,8 @@ def _in_little(name: str, connection: Connection) -> MailAPI:
     api = open_mail_api(name, connection)
     most = min(PER_REQUEST, api.sheet.recipients_per_request)
     lag = RECORD_SECONDS if api.sheet.lookup else api.sheet.lookup_lag_seconds
-    return Resized(api, recipients_per_request=most, lookup_lag_seconds=lag)
+    every = min(MINUTE_SECONDS, api.sheet.lookup_every_seconds)
+    return Resized(api, recipients_per_request=most, lookup_lag_seconds=lag, lookup_every_seconds=every)
 
 
 def _end_with_the_parent() -> None:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from syndicate.core.books import Books
+from syndicate.services.deliver_transactional import Delivered
 from syndicate.storage import tables
 from syndicate.storage.database import Database
 from tests.mailing import address, clock, frozen_issue
 from tests.process.waiting import until
 from tests.services.model_api import ModelAPI
+from tests.services.reading_room import queued
+from tests.services.site_rows import start
 from tests.services.test_deliver_issue import deliver_it
+from tests.services.test_deliver_transactional import NOW, queue, working
 
 
 class Slow(ModelAPI):
@@ -70,3 +76,54 @@ def test_who_asked_and_died_is_followed_by_another_after_a_lease(database: Datab
         assert deliver_it(database, issue_id, other, tmp_path) == Books(4, accepted=4)
     # What the first one hears at last changes nothing.
     assert (len(api.taken), len(other.taken)) == (0, 4)
+
+
+class Seldom(ModelAPI):
+    """A record that may be asked once an hour, and shows a request as soon as it was taken."""
+
+    def __init__(self) -> None:
+        super().__init__("record", 2)
+        self.sheet = replace(self.sheet, lookup_every_seconds=3600.0)
+        self.asked: list[Sequence[str]] = []
+
+    def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
+        self.asked.append(message_ids)
+        return super().lookup(message_ids, key=key)
+
+
+def test_a_record_that_may_be_asked_seldom_is_asked_about_one_after_the_other(
+    database: Database, tmp_path: Path
+) -> None:
+    api = Seldom()
+    api.outcomes = ["taken, unheard"] * 2
+    issue_id = frozen_issue(database, 4, sheet=api.sheet)
+    for _ in range(3):
+        # Whichever process delivers: they share one turn.
+        left = deliver_it(database, issue_id, api, tmp_path, patience_seconds=3.0)
+    assert (len(api.asked), left) == (1, Books(4, accepted=2, uncertain=2))
+    with database.write() as connection:
+        waits = sa.select(tables.batches.c.retry_at).where(tables.batches.c.state == "uncertain")
+        (until_then,) = connection.execute(waits).scalars()
+        assert clock() + timedelta(minutes=50) < until_then < clock() + timedelta(minutes=61)
+        # The hour is over.
+        connection.execute(sa.update(tables.rate_limits).values(tat=clock() - timedelta(seconds=1)))
+        connection.execute(sa.update(tables.batches).values(retry_at=clock() - timedelta(seconds=1)))
+    assert deliver_it(database, issue_id, api, tmp_path, patience_seconds=3.0) == Books(4, accepted=4)
+    assert (len(api.asked), len(api.taken)) == (2, 4)
+
+
+def test_letters_wait_for_the_same_turn(database: Database, tmp_path: Path) -> None:
+    api = Seldom()
+    start(database, NOW)
+    queue(database, "ann@post.example", "bob@post.example")
+    with working(database, tmp_path, api) as run:
+        api.outcomes = ["taken, unheard"] * 2
+        assert run() == Delivered(uncertain=2)
+        with database.write() as connection:
+            due = sa.update(tables.transactional_mails).values(retry_at=clock() - timedelta(seconds=1))
+            connection.execute(due)
+        run()
+    first, second = queued(database)
+    assert (first.state, second.state, len(api.asked)) == ("accepted", "uncertain", 1)
+    assert second.why == "waits until the mail API's record may be asked again"
+    assert second.retry_at > clock() + timedelta(minutes=50)

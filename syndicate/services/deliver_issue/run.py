@@ -343,7 +343,8 @@ class _Run:
         if way == "look":
             # Asked by all at the same moment, a record that may be asked seldom would answer nobody.
             with self.database.write() as connection:
-                mine = begin_look_up(connection, batch, database_now(connection) + self.look_up_lease)
+                every = timedelta(seconds=api.sheet.lookup_every_seconds)
+                mine = begin_look_up(connection, batch, database_now(connection), self.look_up_lease, every)
             if mine:
                 self.posting.start_look_up(api, batch, unresolved, self.requests.mails(people))
             return
