@@ -93,7 +93,7 @@ def restore(frame: Frame, file: Path) -> None:
     """Put a backup in the place of the database.
 
     Stop "syndicate run" first. The database of now is kept aside. Who left or was suppressed since the backup stays
-    out, and nothing is sent until "syndicate confirm-live".
+    out, what may have gone out since does not go by itself, and nothing is sent until "syndicate confirm-live".
     """
     from syndicate.errors import Refused
     from syndicate.services.restore_database import restore_database
@@ -114,6 +114,10 @@ def restore(frame: Frame, file: Path) -> None:
             "erased": brought.erased,
             "lifted": brought.lifted,
             "journal_gap": restored.gap,
+            "uncertain": restored.doubted.readers,
+            "stopped": list(restored.doubted.issues),
+            "slots": restored.doubted.slots,
+            "letters": restored.doubted.letters,
         }
     )
     if restored.gap:
@@ -125,4 +129,6 @@ def restore(frame: Frame, file: Path) -> None:
             " they stay out."
             + (f" {brought.lifted} were opened again: they stay in." if brought.lifted else "")
         )
+        if told := str(restored.doubted):
+            frame.say(told)
         frame.say("Nothing is sent until `syndicate confirm-live`. `syndicate publish --force` writes the feeds anew.")

@@ -82,10 +82,13 @@ def check_step(batch_id: int, now_in: BatchState, to: BatchState) -> None:
         raise Refused(f"Batch {batch_id} is {now_in}; it cannot become {to}.")
 
 
-def request_key(*, issue_id: int, first: int, last: int, generation: int, api: str, account: str, instance: str) -> str:
-    """The idempotency key of one generation: the same request for ever, another for any other; ASCII, under 100
-    characters, its first words readable in a vendor's log."""
-    whole = "\x1f".join((str(issue_id), str(first), str(last), str(generation), api, account, instance))
+def request_key(
+    *, issue_id: int, first: int, last: int, generation: int, api: str, account: str, instance: str, sha256: str
+) -> str:
+    """The idempotency key of one generation: the same request for ever, another for any other, and for other bytes
+    (`sha256`), as a restored database may give the number of an issue again; ASCII, under 100 characters, its first
+    words readable in a vendor's log."""
+    whole = "\x1f".join((str(issue_id), str(first), str(last), str(generation), api, account, instance, sha256))
     return f"issue-{issue_id}-{first}-{last}-{generation}-{hashlib.sha256(whole.encode()).hexdigest()[:32]}"
 
 

@@ -118,6 +118,13 @@ def is_older(remembered: Remembered, here: Here) -> bool:
     return here.epoch is not None and here.epoch > remembered.epoch
 
 
+def may_be_behind(remembered: Remembered, here: Here, *, shared: bool) -> bool:
+    """Whether a newer state of this database may have been at work somewhere: nothing proves that there was none, or
+    its file was taken elsewhere, perhaps from a backup. A database that is `shared` (PostgreSQL) is no file here."""
+    elsewhere = bool(remembered.places) and here.place not in remembered.places
+    return here.epoch is None or is_older(remembered, here) or (elsewhere and not shared)
+
+
 def next_epoch(remembered: Remembered, here: Here) -> int:
     """Above everything that was."""
     return max(remembered.epoch, here.epoch or 0) + 1

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from syndicate.core.instance import Here, Judgement, judge
+from syndicate.core.instance import Here, Judgement, judge, may_be_behind
 from syndicate.storage import instance
 from syndicate.storage.audit import record
 from syndicate.storage.database import Database
 from syndicate.storage.epoch import raise_epoch, read_epoch
 from syndicate.storage.journal_replay import begin_journal, is_behind, journal_gap, replay
+from syndicate.storage.since_backup import doubt
 from syndicate.storage.workers import workers_are_up
 
 
@@ -25,8 +26,9 @@ def check_in(
     live: bool,
     now: datetime,
 ) -> Judgement:
-    """Judges what is found against what the database remembers, and quarantines it when that says so. Whoever left or
-    was suppressed and is only in the journal is taken in first.
+    """Judges what is found against what the database remembers, and quarantines it when that says so; what it was about
+    to send is in doubt then, where a newer state of it may have sent that. Whoever left or was suppressed and is only
+    in the journal is taken in first.
 
     `beside` is the folder of the journal and the epoch, `directory` the site's, `account` the mail API's."""
     journal, gap = database.journal, ""
@@ -46,7 +48,9 @@ def check_in(
         here = Here(place, web_url, account, live, read_epoch(beside, name), others)
         judgement = judge(before, here)
         if judgement.quarantine and not before.quarantined:
-            why = " ".join([*(each.text for each in judgement.differences), *filter(None, [gap])])
+            behind_here = may_be_behind(before, here, shared=not database.is_sqlite)
+            doubted = str(doubt(connection, now)) if behind_here else ""
+            why = " ".join([*(each.text for each in judgement.differences), *filter(None, [gap, doubted])])
             instance.quarantine(connection, why)
             record(connection, at=now, action="instance.quarantine", detail={"why": why})
         if judgement.remember is not None:

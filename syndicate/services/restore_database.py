@@ -1,4 +1,5 @@
-"""Puts a backup in the place of the database: in quarantine, and without those who left since it was made."""
+"""Puts a backup in the place of the database: in quarantine, without those who left since it was made, and with what it
+was about to send in doubt."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from syndicate.storage.integrity import find_damage
 from syndicate.storage.journal import Journal, known_lengths
 from syndicate.storage.journal_replay import Replayed, journal_gap, replay
 from syndicate.storage.migrations import current_revision
+from syndicate.storage.since_backup import Doubted, doubt
 from syndicate.storage.workers import live_workers
 
 WHY = "A backup was put in its place."
@@ -27,12 +29,13 @@ WHY = "A backup was put in its place."
 @dataclass(frozen=True, slots=True)
 class Restored:
     """`aside` is where the database that was there is kept, or None when there was none; `brought` what the journal of
-    suppressions added; `gap` why that may not be all, or ""."""
+    suppressions added; `gap` why that may not be all, or ""; `doubted` what may have gone out since."""
 
     aside: Path | None
     revision: str
     brought: Replayed
-    gap: str = ""
+    gap: str
+    doubted: Doubted
 
 
 def restore_database(
@@ -58,7 +61,7 @@ def restore_database(
         staged.with_name(staged.name + suffix).unlink(missing_ok=True)
     copy_database(backup, staged)
     try:
-        revision, brought, gap = _prepare(staged, backup, Journal(beside), without_journal, actor, now)
+        revision, brought, gap, doubted = _prepare(staged, backup, Journal(beside), without_journal, actor, now)
         aside = None
         if path.exists():
             aside = path.with_name(f"{path.stem}-before-{now:%Y%m%d-%H%M%S}{path.suffix}")
@@ -70,12 +73,12 @@ def restore_database(
     finally:
         for suffix in ("", "-wal", "-shm"):
             staged.with_name(staged.name + suffix).unlink(missing_ok=True)
-    return Restored(aside, revision, brought, gap)
+    return Restored(aside, revision, brought, gap, doubted)
 
 
 def _prepare(
     staged: Path, backup: Path, journal: Journal, without_journal: str, actor: str, now: datetime
-) -> tuple[str, Replayed, str]:
+) -> tuple[str, Replayed, str, Doubted]:
     """`without_journal` names the database that is replaced when nothing was ever to be written down of it."""
     copied = open_database(f"sqlite:///{staged}")
     with ExitStack() as at_the_end:
@@ -92,19 +95,21 @@ def _prepare(
         with copied.write() as connection:
             brought = replay(connection, journal, now)
         with copied.write() as connection:
-            instance.quarantine(connection, f"{WHY} {gap}".strip())
+            doubted = doubt(connection, now)
+            instance.quarantine(connection, " ".join(filter(None, [WHY, gap, str(doubted)])))
             # Who held claims when the backup was made is gone, or works for another database.
             connection.execute(
                 sa.update(tables.workers).where(tables.workers.c.gone_at.is_(None)).values(gone_at=now)
             )
-            record(connection, at=now, actor=actor, action="database.restore", subject=backup.name)
+            detail = {"why": told} if (told := str(doubted)) else {}
+            record(connection, at=now, actor=actor, action="database.restore", subject=backup.name, detail=detail)
         with copied.read() as connection:
             if damage := next(iter(find_damage(connection)), ""):
                 raise StorageError(f"{backup} is not whole: {damage}", cure="Take an older backup.")
             revision = current_revision(connection)
         with copied.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    return revision, brought, gap
+    return revision, brought, gap, doubted
 
 
 def _broken_pages(connection: sa.Connection) -> str:

@@ -249,13 +249,15 @@ def test_halving_ends_at_single_recipients_and_loses_nobody(first: int, size: in
 
 
 def test_a_key_names_one_request() -> None:
-    parts = {"issue_id": 7, "first": 1, "last": 100, "generation": 1, "api": "resend", "account": "a", "instance": "i"}
+    parts = {"issue_id": 7, "first": 1, "last": 100, "generation": 1, "api": "resend", "account": "a"}
+    parts |= {"instance": "i", "sha256": "0"}
     key = request_key(**parts)  # type: ignore[arg-type]
     assert key == request_key(**parts)  # type: ignore[arg-type]
     assert key.isascii() and len(key) < 100 and key.startswith("issue-7-1-100-1-")
     for name, other in (("issue_id", 8), ("first", 2), ("last", 99), ("generation", 2), ("api", "x"), ("account", "b")):
         assert request_key(**{**parts, name: other}) != key  # type: ignore[arg-type]
-    assert request_key(**{**parts, "instance": "another"}) != key  # type: ignore[arg-type]
+    for name in ("instance", "sha256"):
+        assert request_key(**{**parts, name: "another"}) != key  # type: ignore[arg-type]
 
 
 def test_accepted_is_for_ever() -> None:

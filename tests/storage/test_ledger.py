@@ -218,6 +218,7 @@ class Ledger(RuleBasedStateMachine):
             api="model",
             account="a",
             instance="i",
+            sha256="hash",
         )
         return Prepared(batch, ordinals, excluded, frozenset(excluded), "model", "a", key, "hash")
 

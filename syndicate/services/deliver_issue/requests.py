@@ -53,6 +53,7 @@ class Requests:
                 body = self.build(revision, members)
         except BadInput as error:
             step = too_bad(str(error), len(members))
+        digest = hashlib.sha256(body).hexdigest()
         prepared = Prepared(
             batch,
             tuple(members.ordinals),
@@ -68,8 +69,9 @@ class Requests:
                 api=self.api.sheet.api,
                 account=self.api.account,
                 instance=self.instance,
+                sha256=digest,
             ),
-            sha256=hashlib.sha256(body).hexdigest(),
+            sha256=digest,
             step=step,
             revision=revision,
         )
