@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from syndicate.core import headers
 from syndicate.core.address import address_hash, normalise
@@ -23,7 +25,7 @@ from syndicate.core.message import Answer, Message
 from syndicate.core.publication import Publication, Sender
 from syndicate.core.reader_steps import is_closed
 from syndicate.core.retry import wait_seconds
-from syndicate.errors import BadInput
+from syndicate.errors import BadInput, StorageError
 from syndicate.mail.base import MailAPI
 from syndicate.storage import rate_limits
 from syndicate.storage.database import Database, database_now
@@ -39,6 +41,9 @@ from syndicate.storage.transactional_ledger import (
     settle_mail,
 )
 from syndicate.storage.workers import Life, Worker, lives_of
+
+BACK_SECONDS, BACK_LOOK_SECONDS = 20.0, 0.4
+"""How long an answer that has come waits for a database that went away, and how often that is asked."""
 
 GIVEN_UP_AFTER = timedelta(days=1)
 """How old a letter is before it is given up."""
@@ -200,6 +205,22 @@ class _Run:
         else:
             # Asleep since: by now another may have found out that it was never posted, and have posted it.
             answer = Answer("not_accepted", "claimed, but not posted in time", retry_after_seconds=0.0)
+        self.record(mail, answer, replay, still)
+
+    def record(self, mail: QueuedMail, answer: Answer, replay: bool, still: Sequence[str]) -> None:
+        """Writes down what an answer makes of it, also when the database is away for a moment: nothing else tells,
+        where the API keeps neither keys nor a record."""
+        end = time.monotonic() + BACK_SECONDS
+        while True:
+            try:
+                self.settle_answer(mail, answer, replay, still)
+                return
+            except (StorageError, DBAPIError):
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(BACK_LOOK_SECONDS)
+
+    def settle_answer(self, mail: QueuedMail, answer: Answer, replay: bool, still: Sequence[str]) -> None:
         attempts, now = mail.attempts + 1, self.now()
         if answer.verdict == "accepted":
             self.turn.took()
@@ -225,7 +246,9 @@ class _Run:
             self.done.stopped = step.pause
             if step.state == "planned":
                 step = Step("retry", step.why, retry_at=now + timedelta(minutes=1))
-        self.settle(mail, "sending", step, attempts, still)
+        if not self.settle(mail, "sending", step, attempts, still) and not replay and answer.verdict == "not_accepted":
+            # Taken over meanwhile, and not claimed since: the only request of its generation never was accepted.
+            self.settle(mail, "uncertain", step, attempts, still)
 
     def charge(self, connection: Connection, mail: QueuedMail, now: datetime) -> None:
         """Counts it, whether or not enough is left. First what the account may be sent, then its domain, as a digest
@@ -305,11 +328,12 @@ class _Run:
         same = self.api_of(mail) is not None
         return Unresolved(since, mail.first_posted_at or since, same, in_flight, mail.attempts)
 
-    def settle(self, mail: QueuedMail, was: str, step: Step, attempts: int, still: Sequence[str] = ()) -> None:
+    def settle(self, mail: QueuedMail, was: str, step: Step, attempts: int, still: Sequence[str] = ()) -> bool:
         with self.database.write() as connection:
             settled = settle_mail(connection, mail.id, was, step, attempts, still)
         if settled:
             self.count(step.state)
+        return settled
 
     def count(self, state: str) -> None:
         field = state if state in ("accepted", "refused", "uncertain") else "later"

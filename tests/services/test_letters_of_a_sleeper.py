@@ -148,3 +148,16 @@ def test_an_answer_that_was_slept_over_is_proof_when_it_comes(
         row = only(database)
         assert (row.state, row.retry_at, row.html) == ("accepted", None, "")
         assert both.came() == [DESK]
+
+
+def test_one_that_slept_over_its_claim_says_that_it_never_posted(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    """Else it would be in doubt for ever, through a mail API with neither keys nor a record."""
+    with two(database, database_url, tmp_path, "mailpit", "claimed", lookup=False) as both:
+        make_late(database)
+        until(lambda: both.run() is not None and only(database).why == "no proof either way")
+        both.wake()
+        assert both.came() == []
+        assert until_settled(database, both.run, 60)[0].state == "accepted"
+        assert both.came() == [DESK]
