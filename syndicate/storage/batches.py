@@ -156,6 +156,28 @@ def due_uncertain(connection: Connection, issue_id: int, now: datetime, limit: i
     return read_batches(connection, query)
 
 
+def accepted_next(connection: Connection, batch: Batch) -> Batch | None:
+    """The first batch of the issue that was accepted after that one had become uncertain, posted to the same account no
+    earlier."""
+    its = _batches.alias()
+    posted_at = sa.select(its.c.posted_at).where(its.c.id == batch.id).scalar_subquery()
+    query = (
+        sa.select(*BATCH_COLUMNS)
+        .where(
+            _batches.c.issue_id == batch.issue_id,
+            _batches.c.state == "accepted",
+            _batches.c.api == batch.api,
+            _batches.c.account == batch.account,
+            _batches.c.posted_at >= posted_at,
+            _batches.c.settled_at >= batch.settled_at,
+            _batches.c.recipients > 0,
+        )
+        .order_by(_batches.c.settled_at)
+        .limit(1)
+    )
+    return next(iter(read_batches(connection, query)), None)
+
+
 def next_due(connection: Connection, issue_id: int, *, posting: bool) -> datetime | None:
     """When the next batch of the issue can go on by itself: a retry or an uncertain one. None: never."""
     states = ["retry", "uncertain"] if posting else ["uncertain"]

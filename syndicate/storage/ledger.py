@@ -12,6 +12,7 @@ from syndicate.storage import tables
 from syndicate.storage.batches import (
     Batch,
     Claim,
+    accepted_next,
     claimable,
     due_uncertain,
     insert_batch,
@@ -26,6 +27,7 @@ from syndicate.storage.taking_over import owners, sleeping_owners, take_over
 __all__ = [
     "Batch",
     "Claim",
+    "accepted_next",
     "begin_look_up",
     "books",
     "claimable",

@@ -127,3 +127,40 @@ def test_letters_wait_for_the_same_turn(database: Database, tmp_path: Path) -> N
     assert (first.state, second.state, len(api.asked)) == ("accepted", "uncertain", 1)
     assert second.why == "waits until the mail API's record may be asked again"
     assert second.retry_at > clock() + timedelta(minutes=50)
+
+
+class Behind(ModelAPI):
+    """A record that shows only what was taken before the last request but one, for longer than its sheet says."""
+
+    def __init__(self) -> None:
+        super().__init__("record", 2)
+        self.is_behind = True
+        self.asked = 0
+
+    def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
+        self.asked += 1
+        return frozenset() if self.is_behind else super().lookup(message_ids, key=key)
+
+
+def test_a_record_that_does_not_show_what_was_accepted_later_proves_nothing(
+    database: Database, tmp_path: Path
+) -> None:
+    api = Behind()
+    api.outcomes = ["taken, unheard"]
+    issue_id = frozen_issue(database, 4, sheet=api.sheet)
+    left = deliver_it(database, issue_id, api, tmp_path, threads=1, patience_seconds=3.0)
+    assert left == Books(4, accepted=2, uncertain=2), "its lag is over by its sheet, and it shows neither"
+    assert api.asked >= 2
+    api.is_behind = False
+    with database.write() as connection:
+        connection.execute(sa.update(tables.batches).values(retry_at=clock() - timedelta(seconds=1)))
+    assert deliver_it(database, issue_id, api, tmp_path) == Books(4, accepted=4)
+    assert sorted(api.taken) == sorted(map(address, range(1, 5)))
+
+
+def test_what_a_record_in_step_does_not_show_is_sent_again(database: Database, tmp_path: Path) -> None:
+    api = ModelAPI("record", 2)
+    api.outcomes = ["lost"]
+    issue_id = frozen_issue(database, 4, sheet=api.sheet)
+    assert deliver_it(database, issue_id, api, tmp_path, threads=1) == Books(4, accepted=4)
+    assert sorted(api.taken) == sorted(map(address, range(1, 5)))

@@ -45,6 +45,14 @@ class LookedUp:
         return 0 < len(self.shown) < self.size
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a record is asked about: the request of that key, and the ordinals of its readers by Message-ID."""
+
+    key: str
+    mails: Mapping[str, int]
+
+
 class Posting:
     """Requests under way, and the answers that have come. Only the thread that owns it calls `start_post`,
     `start_look_up` and `come`."""
@@ -65,12 +73,13 @@ class Posting:
         self.pool.submit(self._post, claim, body, started)
 
     def start_look_up(
-        self, api: MailAPI, batch: Batch, unresolved: Unresolved, mails: Mapping[str, int]
+        self, api: MailAPI, batch: Batch, unresolved: Unresolved, asked: Asked, accepted_next: Asked | None
     ) -> None:
-        """Asks the own record of the mail API that they went through for these mails of an uncertain batch: the
-        ordinals of their readers by Message-ID."""
+        """Asks the own record of the mail API that an uncertain batch went through for its mails. That it shows none of
+        them says something only if it shows one of those `accepted_next`, where there are any: a record may lag longer
+        than its vendor says."""
         self.under_way.add(batch.id)
-        self.pool.submit(self._look_up, api, batch, unresolved, mails)
+        self.pool.submit(self._look_up, api, batch, unresolved, asked, accepted_next)
 
     def come(self, wait: float) -> list[Posted | LookedUp]:
         """All answers that have come; waits up to so many seconds for the first."""
@@ -106,11 +115,15 @@ class Posting:
             answer = Answer("uncertain", f"{type(error).__name__} in the adapter")
         self._answers.put(Posted(claim, answer))
 
-    def _look_up(self, api: MailAPI, batch: Batch, unresolved: Unresolved, mails: Mapping[str, int]) -> None:
+    def _look_up(
+        self, api: MailAPI, batch: Batch, unresolved: Unresolved, asked: Asked, accepted_next: Asked | None
+    ) -> None:
         try:
-            found = api.lookup(list(mails), key=batch.request_key)
+            found = api.lookup(list(asked.mails), key=asked.key)
+            if found is not None and not found and accepted_next is not None:
+                found = found if api.lookup(list(accepted_next.mails), key=accepted_next.key) else None
         except Exception:
             found = None
-        shown = frozenset(mails[each] for each in found or () if each in mails)
+        shown = frozenset(asked.mails[each] for each in found or () if each in asked.mails)
         count = None if found is None else len(shown)
-        self._answers.put(LookedUp(batch, unresolved, len(mails), count, api.sheet, shown))
+        self._answers.put(LookedUp(batch, unresolved, len(asked.mails), count, api.sheet, shown))

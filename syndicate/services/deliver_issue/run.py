@@ -15,7 +15,7 @@ from syndicate.core.batch import Step, Unresolved, may_replay, way_on
 from syndicate.errors import StorageError
 from syndicate.services.deliver_issue.answers import HEED_SECONDS, Answers, Progress
 from syndicate.services.deliver_issue.delivery import Delivery
-from syndicate.services.deliver_issue.posting import Posting
+from syndicate.services.deliver_issue.posting import Asked, Posting
 from syndicate.services.deliver_issue.requests import Requests
 from syndicate.services.deliver_issue.restraint import Held, Restraint
 from syndicate.storage.claims import Planned, Prepared, claim, may_post, planned_recipients, withdrawn_revisions
@@ -24,6 +24,7 @@ from syndicate.storage.issue_standing import say_why_it_waits
 from syndicate.storage.issues import get_issue
 from syndicate.storage.ledger import (
     Batch,
+    accepted_next,
     begin_look_up,
     books,
     claimable,
@@ -345,8 +346,13 @@ class _Run:
             with self.database.write() as connection:
                 every = timedelta(seconds=api.sheet.lookup_every_seconds)
                 mine = begin_look_up(connection, batch, database_now(connection), self.look_up_lease, every)
+                # One that may be asked seldom has no question left for it, and a lag of an hour.
+                follower = accepted_next(connection, batch) if mine and not every else None
+                theirs = planned_recipients(connection, self.issue.newsletter, [follower] if follower else [])
             if mine:
-                self.posting.start_look_up(api, batch, unresolved, self.requests.mails(people))
+                asked = Asked(batch.request_key, self.requests.mails(people))
+                seen = Asked(follower.request_key, self.requests.mails(theirs[follower.id])) if follower else None
+                self.posting.start_look_up(api, batch, unresolved, asked, seen)
             return
         step = {
             "free": Step("retry", f"sent again after: {batch.why}", retry_at=now),
