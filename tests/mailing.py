@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -90,7 +90,14 @@ def make_newsroom(database: Database, *, articles: int = 1, mark: int = 0) -> li
     return ids
 
 
-def add_readers(database: Database, count: int, *, cadence: str = "daily", first: int = 1) -> None:
+def add_readers(
+    database: Database,
+    count: int,
+    *,
+    cadence: str = "daily",
+    first: int = 1,
+    address_of: Callable[[int], str] = address,
+) -> None:
     """Active subscribers `reader1@example.org` … of the newsletter."""
     numbers = range(first, first + count)
     with database.write() as connection:
@@ -101,8 +108,8 @@ def add_readers(database: Database, count: int, *, cadence: str = "daily", first
                 [
                     {
                         "id": number,
-                        "email": address(number),
-                        "address": address(number),
+                        "email": address_of(number),
+                        "address": address_of(number),
                         "address_hash": f"{number:064}",
                         "name": f"Reader {number}",
                         "created_at": NOW,

@@ -568,17 +568,19 @@ variants = sa.Table(
 issue_recipients = sa.Table(
     "issue_recipients",
     metadata,
-    Column("issue_id", Key, ForeignKey("issues.id"), primary_key=True),
+    # Without a foreign key, which takes PostgreSQL as long as the rows: a chunk's batches are written along with it,
+    # and theirs refuses what is of no issue.
+    Column("issue_id", Key, primary_key=True),
     Column("ordinal", Integer, primary_key=True, autoincrement=False),
     Column("subscriber_id", Key, nullable=False),
     Column("address", String(320), nullable=False),  # normalised; 'erased:ID' once erased
     Column("email", String(320), nullable=False),
     Column("name", String(200), nullable=False, server_default=""),
     Column("variant_key", String(200), nullable=False),
-    Index("uq_issue_recipients_issue_id_address", "issue_id", "address", unique=True),
+    # Nobody twice, and so no address twice: it is one subscriber's, and never changes (see storage/kept_addresses.py).
     # One index for "was this person in that issue": PostgreSQL without statistics, as after a large import, would join
     # two and read the whole issue for each person.
-    Index("ix_issue_recipients_subscriber_id_issue_id", "subscriber_id", "issue_id"),
+    Index("uq_issue_recipients_subscriber_id_issue_id", "subscriber_id", "issue_id", unique=True),
     # By its key alone, without a number of the row beside it: a third of the time to write a million.
     sqlite_with_rowid=False,
     comment="The frozen audience, with snapshots of what the mail needs. Ordinals start at 1 and have no holes.",

@@ -160,12 +160,11 @@ def test_a_passed_test_is_remembered_for_its_address_and_a_day(
 
 def test_an_issue_that_would_go_to_samples_says_to_how_many(database: Database) -> None:
     articles = make_newsroom(database)
-    add_readers(database, 12)
+    some = ["a@quay-news.pt", "b@notexample.com", "c@example.com.pt", "d@x.example"]
+    add_readers(database, 4, address_of=lambda number: some[number - 1])
+    add_readers(database, 8, first=5)
     issue_id = make_issue(database, articles)
     table = tables.subscribers
-    for number, address in enumerate(["a@quay-news.pt", "b@notexample.com", "c@example.com.pt", "d@x.example"], 1):
-        with database.write() as connection:
-            connection.execute(sa.update(table).where(table.c.id == number).values(address=address, email=address))
     assert sample_readers(database, issue_id, NOW)[0].startswith("9 readers are samples")
     with database.write() as connection:
         connection.execute(sa.update(table).where(table.c.id > 3).values(suppressed="manual"))

@@ -15,7 +15,11 @@ recipients = tables.issue_recipients
 COLUMNS = ("ordinal", "subscriber_id", "email", "name", "variant_key")
 # What divides values where they are read is likely here, and nothing at all.
 names = st.text(st.sampled_from("\x1f,a é\"'\\{}"), max_size=3)
-persons = st.lists(st.tuples(st.integers(1, 2**40), names, st.sampled_from(["", "en", "en\x1f"])), max_size=12)
+persons = st.lists(
+    st.tuples(st.integers(1, 2**40), names, st.sampled_from(["", "en", "en\x1f"])),
+    max_size=12,
+    unique_by=lambda person: person[0],
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

@@ -74,8 +74,9 @@ def _upgrade_tables(connection: Connection) -> None:
             f"The database holds tables of another program: {str(error.orig).partition(chr(10))[0]}.",
             cure="Name an empty database in [database] url.",
         ) from error
-    from syndicate.storage import counting, ledger_counting, standing_changes
+    from syndicate.storage import counting, kept_addresses, ledger_counting, standing_changes
 
+    kept_addresses.install(connection)
     counting.install(connection)
     ledger_counting.install(connection)
     standing_changes.install(connection)
