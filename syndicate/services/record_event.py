@@ -62,7 +62,7 @@ def record_requests(
     for together in _parts(requests):
         with database.write() as connection:
             # First, because whoever changes people takes it first.
-            people.lock_people(connection)
+            people.lock_people(connection, by_index=True)
             secret = address_key(connection)
             believed = _believed(connection, [requests[place] for place, _ in together], secret, now)
             parts = [part for part, is_believed in zip(together, believed, strict=True) if is_believed]
@@ -240,8 +240,12 @@ def _unreachable(
     hashes = bounced | reached.keys()
     if not hashes:
         return set()
-    signs, since = events.signs_of(connection, hashes), events.opened_at(connection, hashes)
-    gone = {keyed for keyed in hashes if is_unreachable(signs[keyed], since=since.get(keyed))}
+    signs = events.signs_of(connection, hashes)
+    # Nearly always none; what came before an address was opened again only takes from them.
+    gone = {keyed for keyed in hashes if is_unreachable(signs[keyed])}
+    if gone:
+        since = events.opened_at(connection, gone)
+        gone = {keyed for keyed in gone if is_unreachable(signs[keyed], since=since.get(keyed))}
     for keyed in reached.keys() - gone:
         lift(connection, keyed, UNREACHABLE, by=_origin(reached[keyed].event), now=now)
         reasons[keyed] = people.suppressed_reasons(connection, [keyed]).get(keyed, "")

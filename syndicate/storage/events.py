@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic_core import to_json
 from sqlalchemy.engine import Connection
 
 from syndicate.core.mail_event import Sign
@@ -25,7 +26,7 @@ def add_events(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> set
     """Keeps the reports as they came; returns (api, event id) of those that did not come before."""
     if connection.dialect.name == "sqlite":
         return _add_to_sqlite(connection, rows)
-    added = connection.execute(_FROM_JSON, {"rows": json.dumps(rows, default=_moment)})
+    added = connection.execute(_FROM_JSON, {"rows": _json(rows)})
     return {(row.api, row.event_id) for row in added}
 
 
@@ -35,7 +36,7 @@ def _add_to_sqlite(connection: Connection, rows: Sequence[Mapping[str, Any]]) ->
         return set()
     last = connection.execute(_LAST).scalar()
     plain, text = itemgetter(*_PLAIN), cache(moment_text)
-    written = [(*plain(row), text(row["at"]), text(row["received_at"]), json.dumps(row["raw"])) for row in rows]
+    written = [(*plain(row), text(row["at"]), text(row["received_at"]), _json(row["raw"])) for row in rows]
     added = connection.exec_driver_sql(_INTO_SQLITE, written)
     if added.rowcount == len(rows):
         return {(row["api"], row["event_id"]) for row in rows}
@@ -62,25 +63,30 @@ _FROM_JSON = sa.text(
 )
 
 
-def _moment(value: object) -> str:
-    """For JSON, which has no moments."""
-    assert isinstance(value, datetime)
-    return value.isoformat()
+def _json(value: object) -> str:
+    """As JSON, which has no moments and no infinite numbers: as text."""
+    try:
+        return to_json(value, inf_nan_mode="strings").decode()
+    except ValueError:
+        # What is too deep for it.
+        slowly = json.dumps(value, default=datetime.isoformat)
+        return json.dumps(json.loads(slowly, parse_constant=str))
 
 
 def signs_of(connection: Connection, hashes: Collection[str]) -> dict[str, list[Sign]]:
     """By address: every soft bounce, and every mail that is known to have arrived."""
     found: dict[str, list[Sign]] = {each: [] for each in hashes}
-    for row in connection.execute(_signs(connection.dialect.name), {"hashes": list(hashes)}):
-        found[row.address_hash].append(Sign(row.at, row.issue_id, row.kind == "delivered"))
+    for row in connection.execute(_told(connection.dialect.name), {"hashes": list(hashes)}):
+        if row.kind in ("soft bounce", "delivered"):
+            found[row.address_hash].append(Sign(row.at, row.issue_id, row.kind == "delivered"))
     return found
 
 
 @cache
-def _signs(dialect: str) -> sa.Select[Any]:
-    return sa.select(_events.c.address_hash, _events.c.kind, _events.c.at, _events.c.issue_id).where(
-        any_of(_events.c.address_hash, "hashes", dialect), _events.c.kind.in_(["soft bounce", "delivered"])
-    )
+def _told(dialect: str) -> sa.Select[Any]:
+    # Of every kind: asked for some, PostgreSQL may go through all events of these kinds, by the other index.
+    columns = (_events.c.address_hash, _events.c.kind, _events.c.at, _events.c.issue_id)
+    return sa.select(*columns).where(any_of(_events.c.address_hash, "hashes", dialect))
 
 
 def opened_at(connection: Connection, hashes: Collection[str]) -> dict[str, datetime]:

@@ -6,7 +6,6 @@ addresses for suppression and one that names the instance. Both must outlive eve
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from datetime import datetime
 
@@ -20,6 +19,7 @@ from syndicate.storage.tables import instance, signing_keys
 KEY_BYTES = 32
 
 _ROW = sa.select(instance).where(instance.c.id == 1)
+_HELD = "syndicate_first_key"
 _FIRST_KEY = sa.select(signing_keys.c.secret).order_by(signing_keys.c.id).limit(1)
 
 
@@ -114,10 +114,14 @@ def instance_id(connection: Connection) -> str:
 
 
 def _derived(connection: Connection, label: bytes) -> bytes:
-    first = connection.execute(_FIRST_KEY).scalar()
+    first = connection.get_execution_options().get(_HELD)
     if first is None:
-        raise _never_started()
-    return hmac.new(bytes(first), label, hashlib.sha256).digest()
+        first = connection.execute(_FIRST_KEY).scalar()
+        if first is None:
+            raise _never_started()
+        # It does not change: once for each transaction, of which some ask again and again.
+        connection.execution_options(**{_HELD: first})
+    return hmac.digest(bytes(first), label, "sha256")
 
 
 def _never_started() -> StorageError:

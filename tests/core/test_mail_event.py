@@ -73,6 +73,8 @@ def test_what_was_before_somebody_opened_it_again_does_not_count(signs: list[Sig
     since = day(number)
     assert is_unreachable(signs, since=since) == is_unreachable([sign for sign in signs if sign.at > since])
     assert not is_unreachable(signs, since=day(60))
+    # So it need be asked only of those that are unreachable without.
+    assert is_unreachable(signs) or not is_unreachable(signs, since=since)
 
 
 @given(SIGNS)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from syndicate.core.address import address_hash
 from syndicate.core.mail_event import EventKind, MailEvent
@@ -270,3 +271,22 @@ def test_a_token_that_came_with_another_body_is_believed_in_nothing_and_harms_no
         assert recorded == [[result] * (AT_ONCE + 20), [], None, [result] * 2]
     with database.read() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.events)).scalar() == AT_ONCE + 22
+
+
+def test_no_look_goes_through_all_that_is_kept(database: Database, sent: list[str]) -> None:
+    """Not even while the tables are so small that a plan for them alone would: it is kept while they grow."""
+    if database.is_sqlite:
+        pytest.skip("plans of SQLite are those of test_query_plans")
+    looked: set[str] = set()
+    # What a session did is counted in it, and forgotten with it.
+    database.dispose()
+
+    def look(connection: Connection) -> None:
+        seen = sa.text("SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0")
+        looked.update(connection.execute(seen).scalars())
+
+    sa.event.listen(database.engine, "commit", look)
+    for number in range(12):
+        told = event("soft bounce" if number % 2 else "hard bounce", sent[number], address(number + 1), f"msg_{number}")
+        assert number == 2 or record(database, told) in ("recorded", "suppressed")
+    assert not looked & {"events", "suppressions", "issue_recipients", "batches", "subscribers", "rate_limits"}

@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Any, NoReturn
+
+from pydantic_core import from_json
 
 from syndicate.errors import BadInput
 
@@ -24,11 +25,18 @@ _WORD, _NUMBER = (str, int), (int, float)
 
 
 def json_of(body: bytes) -> Any:
-    """The body as JSON, in values that every database keeps. Raises BadInput."""
+    """The body as JSON, in texts that every database keeps; a number beyond all bounds is infinite. Raises BadInput."""
     try:
-        # As `json.loads` does, which would make the reader anew for each.
-        found = _READER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
-        return _clean(found) if b"\\u" in body else found
+        # A third of the time of Python's own reader, which is asked about what this one does not take.
+        found = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return _clean(_read_slowly(body))
+    return _clean(found) if b"\\u" in body else found
+
+
+def _read_slowly(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise BadInput("The body is not JSON.") from None
 
@@ -37,12 +45,6 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _finite(digits: str) -> float | str:
-    number = float(digits)
-    return number if isfinite(number) else digits
-
-
-_READER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 _WRITER = json.JSONEncoder(sort_keys=True, default=str)
 
 

@@ -1,0 +1,76 @@
+"""The JSON of reports: read as Python's own reader reads it, in texts that every database keeps."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syndicate.errors import BadInput
+from syndicate.mail.events.reading import json_of
+
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def kept(value: Any) -> Any:
+    """The value without what no database keeps."""
+    if isinstance(value, str):
+        return "".join("\ufffd" if each == "\0" or "\ud800" <= each <= "\udfff" else each for each in value)
+    if isinstance(value, list):
+        return [kept(each) for each in value]
+    if isinstance(value, dict):
+        return {kept(name): kept(each) for name, each in value.items()}
+    return value
+
+
+def as_python_reads(body: bytes) -> Any:
+    def refuse(constant: str) -> float:
+        raise ValueError(constant)
+
+    try:
+        return kept(json.loads(body, parse_constant=refuse))
+    except (ValueError, RecursionError):
+        return BadInput
+
+
+def read(body: bytes) -> Any:
+    try:
+        return json_of(body)
+    except BadInput:
+        return BadInput
+
+
+@given(VALUES, st.booleans(), st.sampled_from([None, 1]), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
+def test_every_spelling_is_read_as_python_reads_it(value: Any, ascii_only: bool, indent: Any, encoding: str) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent).replace("Infinity", "1e999")
+    body = text.encode(encoding, "surrogatepass")
+    assert repr(read(body)) == repr(as_python_reads(body))
+
+
+@given(VALUES, st.data())
+def test_what_is_garbled_too(value: Any, data: st.DataObject) -> None:
+    body = bytearray(json.dumps(value, ensure_ascii=data.draw(st.booleans())).encode("utf-8", "surrogatepass"))
+    place = data.draw(st.integers(0, len(body) - 1))
+    body[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+    assert repr(read(bytes(body))) == repr(as_python_reads(bytes(body)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[1,]", b"NaN", b"[-Infinity]", b'"\xff"', b'"\x01"', b"01", b"[1] 2", b"[" * 100_000, b"9" * 5_000],
+)
+def test_what_is_no_json_is_refused(body: bytes) -> None:
+    with pytest.raises(BadInput):
+        json_of(body)
+
+
+def test_what_is_deep_is_read() -> None:
+    deep = b"[" * 400 + b'"x"' + b"]" * 400
+    assert json.dumps(json_of(deep)).encode() == deep
