@@ -15,7 +15,7 @@ from syndicate.core.newsletter import Newsletter
 from syndicate.storage import tables
 from syndicate.storage.feed_entries import feeds_of
 from syndicate.storage.freezing import UNFREEZING
-from syndicate.storage.issues import change_issue, move_issue, take_back, to_issue
+from syndicate.storage.issues import change_issue, get_issue, move_issue, take_back, to_issue
 from syndicate.storage.ledger import books
 
 _issues, _used, _variants = tables.issues, tables.issue_articles, tables.variants
@@ -102,8 +102,7 @@ def interrupt(connection: Connection, effects: Effects, why: str) -> None:
     for effect in effects.issues:
         if effect.what == "mailed":
             continue
-        row = connection.execute(sa.select(_issues).where(_issues.c.id == effect.issue_id).with_for_update()).one()
-        issue = to_issue(row)
+        issue = get_issue(connection, effect.issue_id, lock=True)
         if issue.state in BEFORE_FREEZING:
             take_back(connection, issue, why=why)
         elif issue.state in _UNDER_WAY and issue.planned is None:

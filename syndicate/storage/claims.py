@@ -16,6 +16,7 @@ from syndicate.core.issue import Issue
 from syndicate.core.recipients import Recipients
 from syndicate.storage import tables
 from syndicate.storage.batches import HAD_IT, was_left_out
+from syndicate.storage.fair_locks import SITE, share
 from syndicate.storage.frozen_people import read_people
 from syndicate.storage.ledger import Batch, Claim, put_outcomes, set_aside
 
@@ -130,6 +131,7 @@ def may_post(connection: Connection, issue_id: int, *, hold: bool = False) -> bo
     issue = sa.select(tables.issues.c.state).where(tables.issues.c.id == issue_id)
     site = sa.select(tables.instance.c.sending_stopped, tables.instance.c.quarantined).where(tables.instance.c.id == 1)
     if hold:
+        share(connection, issue_id, SITE)
         issue, site = issue.with_for_update(read=True), site.with_for_update(read=True)
     state = connection.execute(issue).scalar_one_or_none()
     stopped = connection.execute(site).one_or_none()

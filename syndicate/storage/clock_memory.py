@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syndicate.core.clock_guard import ClockMemory
+from syndicate.storage.fair_locks import SITE, wait_in_line
 from syndicate.storage.tables import cadences, instance, slots
 
 
@@ -27,12 +28,14 @@ def is_quarantined(connection: Connection) -> bool:
 def record_tick(connection: Connection, now: datetime, held: str) -> None:
     """A tick that was believed, or one that was `held` and why."""
     believed = {} if held else {"clock_at": now}
+    wait_in_line(connection, SITE)
     connection.execute(sa.update(instance).values(clock_seen_at=now, clock_held=held, **believed))
 
 
 def believe(connection: Connection, now: datetime) -> None:
     """A person says that the clock is right. What was settled for times that are still to come is planned again, unless
     an editor or an issue is behind it."""
+    wait_in_line(connection, SITE)
     connection.execute(sa.update(instance).values(clock_at=now, clock_seen_at=now, clock_held="", clock_go_on_at=now))
     connection.execute(sa.delete(slots).where(slots.c.due_at > now, slots.c.state.in_(["merged", "missed", "empty"])))
     connection.execute(sa.update(cadences).where(cadences.c.horizon_at > now).values(horizon_at=now))

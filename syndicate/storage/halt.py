@@ -11,6 +11,7 @@ from syndicate.core.books import Books
 from syndicate.core.issue import Issue
 from syndicate.errors import StorageError
 from syndicate.storage import tables
+from syndicate.storage.fair_locks import SITE, wait_in_line
 from syndicate.storage.issues import list_issues
 from syndicate.storage.ledger import books
 
@@ -39,6 +40,7 @@ def stopped_by(connection: Connection) -> str | None:
 def throw(connection: Connection, *, stopped: bool, by: str) -> bool:
     """Stops all sending or lets it go on; False when it was so already. Claims hold the row to their commit: this waits
     for those under way, and none commits after it."""
+    wait_in_line(connection, SITE)
     held = connection.execute(
         sa.select(_instance.c.sending_stopped).where(_instance.c.id == 1).with_for_update()
     ).scalar_one_or_none()

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from syndicate.core.instance import Remembered
 from syndicate.errors import StorageError
+from syndicate.storage.fair_locks import SITE, wait_in_line
 from syndicate.storage.tables import instance, signing_keys
 
 KEY_BYTES = 32
@@ -35,6 +36,8 @@ def start(connection: Connection, *, secret: bytes, place: str, web_url: str, no
 
 def remembered(connection: Connection, *, lock: bool = False) -> Remembered:
     """What the database remembers of where it is used. With `lock` the row is held to commit."""
+    if lock:
+        wait_in_line(connection, SITE)
     row = connection.execute(_ROW.with_for_update() if lock else _ROW).one_or_none()
     if row is None:
         raise _never_started()
@@ -87,6 +90,7 @@ def web_tested(connection: Connection) -> tuple[str, datetime] | None:
 
 def remember_web_test(connection: Connection, url: str, now: datetime) -> None:
     """It answered."""
+    wait_in_line(connection, SITE)
     connection.execute(sa.update(instance).where(instance.c.id == 1).values(web_tested_url=url, web_tested_at=now))
 
 

@@ -13,6 +13,7 @@ from syndicate.core.first_wave import Standing
 from syndicate.storage import tables
 from syndicate.storage.batches import Spans
 from syndicate.storage.books import books
+from syndicate.storage.fair_locks import wait_in_line
 
 _batches, _events, _issues = tables.batches, tables.events, tables.issues
 
@@ -52,6 +53,7 @@ def first_wave_settled(connection: Connection, issue_id: int, spans: Spans) -> d
 
 def say_why_it_waits(connection: Connection, issue_id: int, why: str) -> None:
     """What an issue that is being sent waits for, or ""; a paused one keeps its own reason."""
+    wait_in_line(connection, issue_id)
     connection.execute(
         sa.update(_issues)
         .where(_issues.c.id == issue_id, _issues.c.state == "sending", _issues.c.why != why)

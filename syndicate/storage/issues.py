@@ -17,6 +17,7 @@ from syndicate.core.first_wave import Standing
 from syndicate.core.issue import Audience, Composed, Issue, State, check_transition
 from syndicate.errors import NotFound, Refused
 from syndicate.storage import tables
+from syndicate.storage.fair_locks import wait_in_line
 from syndicate.storage.signals import signal
 
 _issues = tables.issues
@@ -50,6 +51,8 @@ def to_issue(row: Row[Any]) -> Issue:
 
 def get_issue(connection: Connection, issue_id: int, *, lock: bool = False) -> Issue:
     """The issue; `lock` holds its row to commit (PostgreSQL; a SQLite writer holds the database). Raises NotFound."""
+    if lock:
+        wait_in_line(connection, issue_id)
     query = sa.select(_issues).where(_issues.c.id == issue_id)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:

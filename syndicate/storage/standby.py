@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from syndicate.core.standby import STALE, Post, StandbyRule, StandbyState, who_posts
 from syndicate.storage import tables
 from syndicate.storage.database import Database
+from syndicate.storage.fair_locks import SITE, wait_in_line
 from syndicate.storage.tables import instance
 
 TELL_AFTER = timedelta(seconds=2)
@@ -23,6 +24,8 @@ def standby_state(connection: Connection, *, lock: bool = False) -> StandbyState
     query = sa.select(instance.c.mail_failing_since, instance.c.mail_failed_at, instance.c.standby_since).where(
         instance.c.id == 1
     )
+    if lock:
+        wait_in_line(connection, SITE)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     return StandbyState(row.mail_failing_since, row.mail_failed_at, row.standby_since) if row else StandbyState()
 

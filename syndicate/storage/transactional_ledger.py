@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syndicate.core.batch import Step
+from syndicate.storage.fair_locks import SITE, share
 from syndicate.storage.tables import instance
 from syndicate.storage.tables import transactional_mails as _mails
 
@@ -43,6 +44,8 @@ class QueuedMail:
 def may_post_mails(connection: Connection, *, hold: bool = False) -> bool:
     """Whether the database is not in quarantine; `hold` keeps that so to commit. `syndicate stop` is of issues alone:
     one person waits for each of these mails, and somebody who signs up or leaves meanwhile needs it."""
+    if hold:
+        share(connection, SITE)
     query = sa.select(instance.c.quarantined).where(instance.c.id == 1)
     return not connection.execute(query.with_for_update(read=True) if hold else query).scalar_one_or_none()
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from syndicate.core.user import LASTS, LINK_LASTS, Role, Session, User, same_name
 from syndicate.errors import NotFound
 from syndicate.storage import tables
+from syndicate.storage.fair_locks import SITE, wait_in_line
 
 _users, _links, _sessions = tables.users, tables.sign_in_links, tables.user_sessions
 
@@ -39,6 +40,7 @@ class Link:
 def hold_users(connection: Connection) -> None:
     """Waits for others that change users, and holds them off to the end of the transaction: so that of two admins who
     remove each other, one stays."""
+    wait_in_line(connection, SITE)
     connection.execute(sa.select(tables.instance.c.id).where(tables.instance.c.id == 1).with_for_update())
 
 
