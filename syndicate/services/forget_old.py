@@ -1,5 +1,5 @@
-"""Forgets what is kept for a time only: sign-ups never confirmed, mails to one person, raw events, rate limits, and who
-was sent what. Books, suppressions and consents stay: they are the proof."""
+"""Forgets what is kept for a time only: sign-ups never confirmed, mails to one person, raw events, rate limits and
+tokens, and who was sent what. Books, suppressions and consents stay: they are the proof."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from syndicate.storage.events import forget_raw_events
 from syndicate.storage.forgetting import forget_recipients, issues_to_forget
 from syndicate.storage.rate_limits import forget_passed, passed_keys
 from syndicate.storage.reader_steps import forget_unconfirmed, pending_since
+from syndicate.storage.request_tokens import forget_tokens
 from syndicate.storage.standing_changes import forget_changes
 from syndicate.storage.transactional import forget_mails, newsletters_known
 
@@ -45,6 +46,7 @@ def forget_old(
     to raise what breaks it off."""
     before = horizon(keep, now)
     _forget_limits(database, now, between)
+    _forget(database, lambda c: forget_tokens(c, now, CHUNK), CHUNK, between)
     _forget(database, lambda c: forget_changes(c, CHUNK), CHUNK, between)
     return Forgotten(
         sign_ups=_forget_sign_ups(database, before.sign_ups, between),

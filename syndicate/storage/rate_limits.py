@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from syndicate.core.rate import Rate, arrive
-from syndicate.storage.arrays import any_of
 from syndicate.storage.tables import rate_limits
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-_TAT = rate_limits.c.tat.type
 
 
 def rate_key(kind: str, what: str, secret: bytes) -> str:
@@ -76,40 +72,6 @@ def put(connection: Connection, tats: Mapping[str, datetime]) -> None:
 def passed_keys(connection: Connection, now: datetime) -> list[str]:
     """The keys that limit nothing any more. Looks at all of them: for a read that nobody waits for."""
     return list(connection.execute(sa.select(rate_limits.c.key).where(rate_limits.c.tat < now)).scalars())
-
-
-def take_new(connection: Connection, keys: Collection[str], until: datetime, now: datetime) -> set[str]:
-    """Takes those of the keys that are not taken now, until that moment; returns them."""
-    if not keys:
-        return set()
-    asked = {"keys": json.dumps(sorted(keys)), "until": until, "now": now}
-    return set(connection.execute(_TAKE[connection.dialect.name], asked).scalars())
-
-
-def taken_before(connection: Connection, keys: Collection[str], now: datetime) -> set[str]:
-    """Those of the keys that are taken now."""
-    asked = {"keys": list(keys), "now": now}
-    return set(connection.execute(_taken(connection.dialect.name), asked).scalars())
-
-
-@cache
-def _taken(dialect: str) -> sa.Select[str]:
-    return sa.select(rate_limits.c.key).where(
-        any_of(rate_limits.c.key, "keys", dialect), rate_limits.c.tat >= sa.bindparam("now", type_=_TAT)
-    )
-
-
-# SQLite takes the word after a query for the condition of a join unless the query has one of its own.
-_TAKE = {
-    name: sa.text(
-        f"INSERT INTO rate_limits (key, tat) SELECT value, :until FROM {listed} WHERE true"
-        " ON CONFLICT (key) DO UPDATE SET tat = excluded.tat WHERE rate_limits.tat < :now RETURNING key"
-    ).bindparams(sa.bindparam("until", type_=_TAT), sa.bindparam("now", type_=_TAT))
-    for name, listed in {
-        "sqlite": "json_each(:keys)",
-        "postgresql": "jsonb_array_elements_text(CAST(:keys AS jsonb)) AS told (value)",
-    }.items()
-}
 
 
 def forget_passed(connection: Connection, keys: Collection[str], now: datetime) -> None:

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from syndicate.storage.rate_limits import rate_key, take_new, taken_before
+from syndicate.storage.tables import request_tokens
 
 Use = tuple[str, bytes]
 """A token and the body that it came with."""
+
+_MOMENT = request_tokens.c.good_until.type
+# One parameter for all of them. SQLite takes the word after a query for the condition of a join unless the query has
+# one of its own.
+_HOLD = {
+    name: sa.text(
+        f"INSERT INTO request_tokens (token, body, good_until) SELECT told.key, told.value, :until FROM {told} WHERE true"
+        " ON CONFLICT (token) DO UPDATE SET"
+        " body = CASE WHEN request_tokens.good_until < :now THEN excluded.body ELSE request_tokens.body END,"
+        " good_until = CASE WHEN request_tokens.good_until < :now THEN excluded.good_until"
+        " ELSE request_tokens.good_until END RETURNING token, body"
+    ).bindparams(sa.bindparam("until", type_=_MOMENT), sa.bindparam("now", type_=_MOMENT))
+    for name, told in {
+        "sqlite": "json_each(:uses) AS told",
+        "postgresql": "jsonb_each_text(CAST(:uses AS jsonb)) AS told (key, value)",
+    }.items()
+}
 
 
 def believe(
@@ -23,22 +42,16 @@ def believe(
     """
     if not uses:
         return []
-    pairs = [
-        (
-            rate_key("token", token, secret),
-            rate_key("request", f"{token} {hashlib.sha256(body).hexdigest()}", secret),
-        )
-        for token, body in uses
-    ]
-    # By taking them, not by a look: a plan that PostgreSQL made for a few keys reads all of them when they are many.
-    new = take_new(connection, {token for token, _ in pairs}, now + lasts, now)
-    first: dict[str, str] = {}
-    for token, request in pairs:
-        if token in new:
-            first.setdefault(token, request)
-    believed = set(first.values())
-    take_new(connection, believed, now + lasts, now)
-    before = {request for token, request in pairs if token not in new}
-    if before:
-        believed |= taken_before(connection, before, now)
-    return [request in believed for _, request in pairs]
+    told = [(token, hashlib.blake2b(body, key=secret[:64], digest_size=20).hexdigest()) for token, body in uses]
+    # Of several bodies that come at once the first.
+    asked = {"uses": json.dumps(dict(reversed(told)), sort_keys=True), "until": now + lasts, "now": now}
+    good = {row.token: row.body for row in connection.execute(_HOLD[connection.dialect.name], asked)}
+    return [good[token] == body for token, body in told]
+
+
+def forget_tokens(connection: Connection, now: datetime, limit: int) -> int:
+    """Forgets up to `limit` tokens that are good no more; returns how many."""
+    column = request_tokens.c
+    passed = sa.select(column.token).where(column.good_until < now).order_by(column.token).limit(limit)
+    deleted = sa.delete(request_tokens).where(column.token.in_(passed)).returning(column.token)
+    return len(connection.execute(deleted).all())

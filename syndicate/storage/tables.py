@@ -252,6 +252,16 @@ rate_limits = sa.Table(
     comment="Token buckets that every process shares.",
 )
 
+request_tokens = sa.Table(
+    "request_tokens",
+    metadata,
+    Column("token", String(250), primary_key=True),
+    Column("body", String(40), nullable=False),  # its keyed hash
+    Column("good_until", Moment, nullable=False),
+    sqlite_with_rowid=False,
+    comment="With which body each token came, of requests that are signed without theirs.",
+)
+
 # --- articles ---------------------------------------------------------------------------------------------------
 
 sources = sa.Table(

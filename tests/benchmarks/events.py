@@ -151,7 +151,9 @@ def requests_of(api: str, facts: Sequence[Facts]) -> list[Request]:
     prove = VENDORS[api].prove
     if api != "sendgrid":
         tell = {"postmark": postmark, "mailgun": mailgun}[api]
-        return [prove(json.dumps(tell(fact)).encode(), NOW) for fact in facts]
+        # Signed when they are told, as many a second as the mark has.
+        told = ((tell(fact), NOW + timedelta(seconds=fact.number // MARK)) for fact in facts)
+        return [prove(json.dumps(event).encode(), at) for event, at in told]
     made, events, size = [], [b""][:0], 0
     for fact in facts:
         event = json.dumps(sendgrid(fact)).encode()

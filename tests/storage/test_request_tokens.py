@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from syndicate.storage.database import Database
 from syndicate.storage.people import lock_people
-from syndicate.storage.rate_limits import forget_passed, passed_keys
-from syndicate.storage.request_tokens import Use, believe
+from syndicate.storage.request_tokens import Use, believe, forget_tokens
 from tests.mailing import NOW
 
 LASTS = timedelta(hours=9)
@@ -43,5 +42,14 @@ def test_it_is_remembered_as_long_as_it_is_believed_and_then_forgotten(database:
     for hours, believed in ((8.9, False), (9.1, True)):
         now = NOW + timedelta(hours=hours)
         with database.write() as connection:
-            forget_passed(connection, passed_keys(connection, now), now)
+            assert forget_tokens(connection, now, 10) == believed
         assert used(database, [("t1", b"other")], now) == [believed]
+
+
+def test_a_few_are_forgotten_at_a_time(database: Database) -> None:
+    used(database, [(f"t{number}", b"body") for number in range(5)])
+    used(database, [("t1 later", b"body")], NOW + timedelta(hours=1))
+    late = NOW + timedelta(hours=9, minutes=1)
+    with database.write() as connection:
+        assert [forget_tokens(connection, late, 2) for _ in range(4)] == [2, 2, 1, 0]
+    assert used(database, [("t1 later", b"other"), ("t1", b"other")], late) == [False, True]

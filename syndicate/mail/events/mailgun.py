@@ -72,7 +72,8 @@ class MailgunWebhook:
         return Report((_event(event, now),), once=token, once_for=OLDEST + FASTEST)
 
     def _prove(self, signature: Mapping[str, Any], now: datetime) -> str:
-        """The token, when it is signed by the key, and of today."""
+        """The time and the token, when they are signed by the key, and of today. What comes together stands together in
+        the database, by its time."""
         at, token, given = (str(signature.get(name, "")) for name in ("timestamp", "token", "signature"))
         if not (token and given and at.isascii() and at.isdigit() and len(at) < 12) or len(token) > LONGEST_TOKEN:
             raise Refused("The request carries no signature of Mailgun.")
@@ -81,7 +82,7 @@ class MailgunWebhook:
             raise Refused("The signature does not fit.", cure="Copy the HTTP webhook signing key anew.")
         if not -FASTEST <= now - datetime.fromtimestamp(int(at), UTC) <= OLDEST:
             raise Refused("The signature is too old, or of tomorrow.", cure="Set this machine's clock.")
-        return token
+        return f"{at} {token}"
 
 
 def _event(told: dict[str, Any], now: datetime) -> MailEvent:
