@@ -20,8 +20,8 @@ _MOMENT = request_tokens.c.good_until.type
 # one of its own.
 _HOLD = {
     name: sa.text(
-        f"INSERT INTO request_tokens (token, body, good_until) SELECT told.key, told.value, :until FROM {told} WHERE true"
-        " ON CONFLICT (token) DO UPDATE SET"
+        "INSERT INTO request_tokens (token, body, good_until)"
+        f" SELECT told.key, told.value, :until FROM {told} WHERE true ON CONFLICT (token) DO UPDATE SET"
         " body = CASE WHEN request_tokens.good_until < :now THEN excluded.body ELSE request_tokens.body END,"
         " good_until = CASE WHEN request_tokens.good_until < :now THEN excluded.good_until"
         " ELSE request_tokens.good_until END RETURNING token, body"
