@@ -35,6 +35,7 @@ def resolve(
     decide, when it is to be resent and was cancelled or its readers are forgotten, and when a process that may still be
     posting has not ended."""
     with database.read() as connection:
+        began = database_now(connection)
         parked = get_issue(connection, issue_id).state in GOING_ON
         if not select_batches(connection, issue_id, states=["uncertain"], limit=1):
             raise Refused(
@@ -62,7 +63,10 @@ def resolve(
                     f"Issue {issue_id} carries what was corrected or taken back since: {'; '.join(titles[:3])}.",
                     cure="Count it as sent: `--count-as-sent`.",
                 )
-            batches = select_batches(connection, issue_id, states=["uncertain"], parked=parked, limit=CHUNK)
+            # Not what is uncertain once more, of what was sent again a moment ago.
+            batches = select_batches(
+                connection, issue_id, states=["uncertain"], parked=parked, until=began, limit=CHUNK
+            )
             if not batches:
                 return people
             if how == "resend":

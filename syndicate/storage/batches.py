@@ -107,14 +107,18 @@ def select_batches(
     *,
     states: Iterable[BatchState] | None = None,
     parked: bool = False,
+    until: datetime | None = None,
     limit: int | None = None,
 ) -> list[Batch]:
-    """The batches of an issue, by range; `parked`: only those whose time to go on never comes by itself."""
+    """The batches of an issue, by range; `parked`: only those whose time to go on never comes by itself; `until`: those
+    that came to their state by then."""
     query = sa.select(*BATCH_COLUMNS).where(_batches.c.issue_id == issue_id).order_by(_batches.c.first, _batches.c.id)
     if states is not None:
         query = query.where(_batches.c.state.in_(sorted(states)))
     if parked:
         query = query.where(_batches.c.retry_at.is_(None))
+    if until is not None:
+        query = query.where(_batches.c.settled_at <= until)
     return read_batches(connection, query.limit(limit) if limit else query)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from syndicate.core.slot import OPEN
 from syndicate.storage import tables
 from syndicate.storage.books import books
+from syndicate.storage.database import database_now
 from syndicate.storage.issues import list_issues, move_issue
 
 WHY = "the database was copied or restored, and this may have gone out since"
@@ -55,7 +56,7 @@ def doubt(connection: Connection, now: datetime) -> Doubted:
     """Has nothing go out by itself that may have gone out since the backup was made, and leaves out the numbers that
     may have been given."""
     found = Doubted(
-        _doubt_requests(connection, now),
+        _doubt_requests(connection, database_now(connection)),
         _stop_issues(connection, now),
         _skip_slots(connection, now),
         _doubt_letters(connection),

@@ -51,12 +51,14 @@ def may_post_mails(connection: Connection, *, hold: bool = False) -> bool:
 
 
 def due_mails(connection: Connection, now: datetime, limit: int) -> list[QueuedMail]:
-    """Those to be posted for the first time or again, and those uncertain that go on by themselves, oldest first."""
+    """Those to be posted for the first time, before those to be posted again and those uncertain that go on by
+    themselves: whom a record that hardly answers keeps waiting is nobody who signs up now. The oldest first."""
     due = sa.or_(
         _mails.c.state == "planned",
         sa.and_(_mails.c.state.in_(["retry", "uncertain"]), _mails.c.retry_at <= now),
     )
-    return _read(connection, sa.select(_mails).where(due).order_by(_mails.c.id).limit(limit))
+    order = (sa.case((_mails.c.state == "planned", 0), else_=1), _mails.c.id)
+    return _read(connection, sa.select(_mails).where(due).order_by(*order).limit(limit))
 
 
 def sending_mails(connection: Connection) -> list[QueuedMail]:

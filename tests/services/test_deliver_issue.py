@@ -624,6 +624,31 @@ def test_answers_that_come_while_the_database_is_away_are_recorded_when_it_is_ba
         check(server)
 
 
+def test_what_is_uncertain_once_more_is_not_decided_by_who_decided_before(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent again by another process, and its answer lost again, while the rest of many is still being decided."""
+    from syndicate.services import resolve_issue
+
+    decided: list[int] = []
+
+    def move(connection: Any, batch: Any, step: Any, moment: Any) -> bool:
+        decided.append(batch.id)
+        done = move_unresolved(connection, batch, step, moment)
+        again = sa.update(tables.batches).where(tables.batches.c.id == batch.id)
+        connection.execute(again.values(state="uncertain", retry_at=None, settled_at=moment + timedelta(seconds=1)))
+        return done
+
+    with MailApiServer("ses", tmp_path / "journal", plan=plan("1:drop_after_accept", "2:drop_after_accept")) as server:
+        api = mail_api("ses", server.url, recipients=10)
+        issue_id = frozen_issue(database, 20, sheet=api.sheet)
+        assert deliver_it(database, issue_id, api, tmp_path) == Books(20, uncertain=20)
+        monkeypatch.setattr(resolve_issue, "CHUNK", 1)
+        monkeypatch.setattr(resolve_issue, "move_unresolved", move)
+        assert resolve(database, issue_id, "count-as-sent", actor="an editor", now=NOW) == 20
+    assert decided == sorted(set(decided))
+
+
 def test_what_the_record_says_is_settled_in_the_order_in_which_all_lock(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

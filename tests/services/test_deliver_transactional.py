@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from syndicate.core.message import Answer
 from syndicate.errors import NotFound, Refused
 from syndicate.mail.base import MailAPI
 from syndicate.services.deliver_transactional import Delivered, deliver_transactional
@@ -23,7 +24,7 @@ from syndicate.storage.letters import note_why, troubles_of_letters
 from syndicate.storage.people import add_suppressions
 from syndicate.storage.transactional import queue_mail
 from syndicate.storage.workers import Worker, worker_lock
-from tests.end_to_end.sender import mail_api
+from tests.end_to_end.sender import Resized, mail_api
 from tests.mail_api_server import MailApiServer, Plan, read_journal
 from tests.mailing import PUBLICATION, SENDER, clock
 from tests.services.reading_room import ask, queued
@@ -288,3 +289,29 @@ def test_a_letter_given_up_is_not_posted_and_says_nothing_any_more(database: Dat
     assert ("letter.give-up", str(number)) in [tuple(each) for each in said]
     with pytest.raises(NotFound):
         give_up(database, 99, actor="Sandy", now=NOW)
+
+
+def test_who_signs_up_waits_for_no_look_at_a_record(database: Database, tmp_path: Path) -> None:
+    """One that hardly answers keeps waiting whom it is asked about."""
+    done: list[str] = []
+
+    class Told(Resized):
+        def post(self, body: bytes, *, key: str, count: int) -> Answer:
+            done.append("post")
+            return super().post(body, key=key, count=count)
+
+        def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
+            done.append("look")
+            return super().lookup(message_ids, key=key)
+
+    start(database, NOW)
+    queue(database, "desk@post.example", "news@post.example")
+    faults = plan("1:drop_after_accept", "2:drop_after_accept")
+    with MailApiServer("mailpit", tmp_path / "journal", plan=faults) as server:
+        with working(database, tmp_path, Told(mail_api("mailpit", server.url, recipients=10))) as run:
+            assert run().uncertain == 2
+            with database.write() as connection:
+                connection.execute(sa.update(tables.transactional_mails).values(retry_at=NOW))
+            queue(database, "new@reader.example", now=NOW + timedelta(seconds=1))
+            run()
+    assert done == ["post", "post", "post", "look", "look"]

@@ -70,7 +70,7 @@ def _events(told: dict[str, Any], notification: Notification, now: datetime) -> 
         about = recipient if isinstance(recipient, dict) else {"emailAddress": recipient}
         failure = object_in(told, "failure").get("errorMessage")
         said = words(about.get("diagnosticCode"), more.get("smtpResponse"), failure)
-        address = text_in(about, "emailAddress")
+        address = _only(mail.get("destination")) or text_in(about, "emailAddress")
         reply = code_of(words(about.get("status"), about.get("diagnosticCode")))
         subtypes = [more.get("bounceSubType"), more.get("complaintFeedbackType"), more.get("delayType")]
         found.append(
@@ -89,6 +89,13 @@ def _events(told: dict[str, Any], notification: Notification, now: datetime) -> 
             )
         )
     return found
+
+
+def _only(destination: object) -> str:
+    """To whom a mail went that went to one person, as ours do. A bounce names whom the last server knew: "If a DSN is
+    available, this is the value of the Final-Recipient field", which for a forwarded mail is another's address."""
+    listed = destination if isinstance(destination, list) else []
+    return listed[0] if len(listed) == 1 and isinstance(listed[0], str) else ""
 
 
 def _issue(headers: object) -> int | None:

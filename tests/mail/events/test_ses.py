@@ -179,3 +179,15 @@ def test_what_is_no_topic_is_said_at_once(arn: str) -> None:
     with pytest.raises(MailAPIError):
         AmazonSESWebhook(arn)
     assert AmazonSESWebhook("arn:aws-cn:sns:cn-north-1:123456789012:x")
+
+
+@pytest.mark.parametrize("kind", ["Bounce", "Complaint"])
+def test_it_is_about_whom_the_mail_was_for_and_not_about_whom_it_was_passed_on_to(kind: str) -> None:
+    inner = {
+        "Bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": "a.b@inside.example.net"}]},
+        "Complaint": {"complainedRecipients": [{"emailAddress": "a.b@inside.example.net"}]},
+    }[kind]
+    mail = {"messageId": "m1", "destination": ["Ann Bell <ann@example.org>"]}
+    message = json.dumps({"eventType": kind, "mail": mail, kind.lower(): inner})
+    (event,) = take(sign(envelope(message, NOW))).events
+    assert event.addresses == ("Ann Bell <ann@example.org>",)
