@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from syndicate.errors import BadInput, MailAPIError, NotFound, Refused, StorageError
 from syndicate.mail import sheet_of
 from syndicate.mail.events import open_webhook
-from syndicate.mail.events.base import Arrival, Webhook
+from syndicate.mail.events.base import AnyOf, Arrival, Webhook
 from syndicate.services.record_event import AT_ONCE, Recorded, Request, record_requests
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ class Webhooks:
         standby = site.settings.standby
         if standby is not None and standby.api not in self._accounts:
             self._accounts[standby.api] = Intake(site, standby, "SYNDICATE_STANDBY__WEBHOOK_SECRET", clock)
+        elif standby is not None:
+            # Another account of the same, such as Amazon's in another region, reports to the same address.
+            self._accounts[standby.api].secrets += (standby.webhook_secret,)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -80,6 +83,8 @@ class Intake:
 
     def __init__(self, site: Site, account: MailAccount, setting: str, clock: Callable[[], datetime]) -> None:
         self._site, self._account, self._setting, self._clock = site, account, setting, clock
+        self.secrets: tuple[str, ...] = (account.webhook_secret,)
+        """Of the account, and of another one of the same mail API if there is one."""
         self._webhook: Webhook | None = None
         self._pending: list[Waiting] = []
         self._writing: asyncio.Task[None] | None = None
@@ -137,9 +142,10 @@ class Intake:
 
     def _open(self) -> Webhook:
         if self._webhook is None:
-            if not self._account.webhook_secret:
+            if not any(self.secrets):
                 raise MailAPIError("It is not set, so that reports cannot be told from forged ones.")
-            self._webhook = open_webhook(self._account.api, self._account.webhook_secret)
+            several = [open_webhook(self._account.api, each) for each in dict.fromkeys(self.secrets) if each]
+            self._webhook = several[0] if len(several) == 1 else AnyOf(several)
         return self._webhook
 
     async def _write(self) -> None:

@@ -238,6 +238,23 @@ def test_the_standby_reports_under_its_own_secret(tmp_path: Path, database_url: 
         assert tell(site, "mailjet", OPENED["mailjet"]).status_code == 404
 
 
+def test_another_account_of_the_same_mail_api_reports_under_its_own_secret(tmp_path: Path, database_url: str) -> None:
+    """As Amazon's in another region does, by another topic."""
+    environ = {
+        "SYNDICATE_MAIL__API": "postmark",
+        "SYNDICATE_MAIL__API_KEY": "key",
+        "SYNDICATE_MAIL__WEBHOOK_SECRET": "first-" + SHARED,
+        "SYNDICATE_STANDBY__API": "postmark",
+        "SYNDICATE_STANDBY__API_KEY": "another",
+        "SYNDICATE_STANDBY__WEBHOOK_SECRET": SHARED,
+    }
+    with reading_site(tmp_path / "site", database_url, environ=environ) as site:
+        body = json.dumps(OPENED["postmark"]).encode()
+        told = [site.post("/webhooks/postmark", body, headers=basic(secret)) for secret in ("first-" + SHARED, SHARED)]
+        assert [each.json() for each in told] == [{"results": ["unknown"]}, {"results": ["again"]}]
+        assert site.post("/webhooks/postmark", body, headers=basic("third-" + SHARED)).status_code == 401
+
+
 def test_a_standby_without_a_secret_says_which_setting_is_missing(tmp_path: Path, database_url: str) -> None:
     environ = {"SYNDICATE_STANDBY__API": "postmark", "SYNDICATE_STANDBY__API_KEY": "key"}
     with reading_site(tmp_path / "site", database_url, environ=environ) as site:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from syndicate.core.mail_event import MailEvent
+from syndicate.errors import Refused
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +48,29 @@ class Webhook(Protocol):
 
         Raises Refused when it does not prove that it comes from the mail API, before anything else of it is read;
         BadInput when it is not what the API sends; MailAPIError when that cannot be told now."""
+
+
+class AnyOf:
+    """The webhooks of several accounts of one mail API: what proves itself to any of them."""
+
+    def __init__(self, webhooks: Sequence[Webhook]) -> None:
+        self._webhooks = webhooks
+
+    @property
+    def largest_body(self) -> int:
+        return max(each.largest_body for each in self._webhooks)
+
+    def admit(self, headers: Mapping[str, str]) -> None:
+        self._first(lambda webhook: webhook.admit(headers))
+
+    def take(self, arrival: Arrival, now: datetime) -> Report:
+        return self._first(lambda webhook: webhook.take(arrival, now))
+
+    def _first(self, ask: Callable[[Webhook], _Found]) -> _Found:
+        *others, last = self._webhooks
+        for webhook in others:
+            try:
+                return ask(webhook)
+            except Refused:
+                continue
+        return ask(last)
