@@ -152,8 +152,7 @@ def owe(connection: Connection, instance: str) -> bool:
 
 def owed_lines(connection: Connection) -> dict[int, bytes]:
     """What is committed and may not be in the journal yet, in its order. Written twice it is harmless."""
-    rows = connection.execute(sa.select(journal_owed.c.id, journal_owed.c.line).order_by(journal_owed.c.id))
-    return {row.id: row.line.encode() for row in rows}
+    return {row.id: row.line.encode() for row in connection.execute(_OWED)}
 
 
 def pay(connection: Connection, owed: Iterable[int], appended: Appended) -> None:
@@ -161,8 +160,18 @@ def pay(connection: Connection, owed: Iterable[int], appended: Appended) -> None
     process may have written it, and been killed before its commit."""
     if paid := list(owed):
         connection.execute(sa.delete(journal_owed).where(journal_owed.c.id.in_(paid)))
-    if appended.start <= known_length(connection, appended.name):
-        remember_length(connection, appended.name, appended.end)
+    told = {"name": appended.name, "start": appended.start, "octets": appended.end}
+    connection.execute(_REMEMBER_NEXT, told)
+
+
+_OWED = sa.select(journal_owed.c.id, journal_owed.c.line).order_by(journal_owed.c.id)
+# In one statement, for it is executed with each suppression. A journal that is not known is known to its beginning.
+_REMEMBER_NEXT = sa.text(
+    "INSERT INTO suppression_journals (name, octets) SELECT CAST(:name AS VARCHAR), CAST(:octets AS BIGINT)"
+    " WHERE :start = 0 OR EXISTS (SELECT 1 FROM suppression_journals WHERE name = :name)"
+    " ON CONFLICT (name) DO UPDATE SET octets = excluded.octets"
+    " WHERE suppression_journals.octets BETWEEN :start AND excluded.octets - 1"
+)
 
 
 def is_pending(connection: Connection) -> bool:

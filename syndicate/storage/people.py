@@ -120,17 +120,23 @@ def add_suppressions(connection: Connection, rows: Sequence[Mapping[str, Any]]) 
     only their reader's own."""
     if not rows:
         return
-    connection.execute(sa.insert(suppressions), list(rows))
+    connection.execute(_APPEND, list(rows))
     note_suppressions(connection, rows)
     by_reason: dict[str, list[str]] = {}
     for row in rows:
         by_reason.setdefault(row["reason"], []).append(row["address_hash"])
     for reason, hashes in by_reason.items():
-        connection.execute(
-            sa.update(subscribers)
-            .where(subscribers.c.address_hash.in_(hashes), subscribers.c.suppressed.in_(["", OWN_SUPPRESSION]))
-            .values(suppressed=reason)
-        )
+        connection.execute(_closing(connection.dialect.name), {"hashes": hashes, "reason": reason})
+
+
+_APPEND = sa.insert(suppressions)
+
+
+@cache
+def _closing(dialect: str) -> sa.Update:
+    is_open = sa.or_(subscribers.c.suppressed == "", subscribers.c.suppressed == OWN_SUPPRESSION)
+    closed = sa.update(subscribers).where(any_of(subscribers.c.address_hash, "hashes", dialect), is_open)
+    return closed.values(suppressed=sa.bindparam("reason"))
 
 
 def start_import(connection: Connection, *, filename: str, sha256: str, basis: str, actor: str, now: datetime) -> int:
