@@ -13,11 +13,14 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from syndicate.core.issue import BEFORE_FREEZING
 from syndicate.core.slot import OPEN
+from syndicate.core.window import mark_after_cancel
 from syndicate.storage import tables
 from syndicate.storage.books import books
 from syndicate.storage.database import database_now
 from syndicate.storage.issues import list_issues, move_issue
+from syndicate.storage.windows import lock_cadence, set_mark
 
 WHY = "the database was copied or restored, and this may have gone out since"
 
@@ -101,13 +104,24 @@ def _doubt_requests(connection: Connection, now: datetime) -> int:
 
 
 def _stop_issues(connection: Connection, now: datetime) -> tuple[int, ...]:
-    """Those that are being frozen pause; those whose time has come are to be sent by somebody."""
+    """Those that are being frozen pause; those whose time has come are to be sent by somebody. Of a cadence they end,
+    and their articles go with the next: under the number of one that went, its mails would be taken for those."""
     stopped = []
     why = f"It may have gone out already: {WHY}."
-    for issue in reversed(list_issues(connection, states=["scheduled", "freezing"])):
+    slots = tables.slots
+    due = set(connection.execute(sa.select(slots.c.issue_id).where(slots.c.due_at <= now)).scalars())
+    for issue in reversed(list_issues(connection, states=[*sorted(BEFORE_FREEZING), "freezing"])):
+        has_come = issue.state == "scheduled" and (issue.send_at is None or issue.send_at <= now)
         if issue.state == "freezing":
             move_issue(connection, issue, "paused", why=why)
-        elif issue.send_at is None or issue.send_at <= now:
+        elif issue.kind == "cadence" and (has_come or issue.id in due):
+            move_issue(connection, issue, "cancelled", ended_at=now, why=f"{why} Its articles go with the next.")
+            back = mark_after_cancel(
+                lock_cadence(connection, issue.newsletter, issue.cadence), issue.lo, issue.hi, drop=False
+            )
+            if back is not None:
+                set_mark(connection, issue.newsletter, issue.cadence, back)
+        elif has_come:
             move_issue(connection, issue, "approved", send_at=None, why=why)
         else:
             continue

@@ -120,6 +120,11 @@ def test_one_that_was_drafted_for_it_is_skipped_too(database: Database, tmp_path
     restored(database, tmp_path, utc("2026-11-20T08:00"))
     assert clockwork.at("2026-11-20T08:01", fresh=True).sent == []
     assert clockwork.states() == {"2026-11-20T07:00": "skipped"}
+    assert clockwork.issue(1).state == "cancelled"
+    # What was in it goes with the next, of another number: mailboxes may drop what has a Message-ID that they know.
+    (number,) = clockwork.at("2026-11-23T07:00", fresh=True).sent
+    assert number > 1_000
+    assert (clockwork.issue(number).lo, clockwork.issue(number).hi) == (0, 2)
 
 
 def test_a_machine_that_joins_or_moves_with_what_is_kept_beside_goes_on(database: Database, tmp_path: Path) -> None:
