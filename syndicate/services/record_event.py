@@ -18,10 +18,10 @@ from syndicate.core.address import address_hash, normalise
 from syndicate.core.mail_event import SUPPRESSES, UNREACHABLE, MailEvent, is_unreachable
 from syndicate.core.reader_steps import OWN_SUPPRESSION, Circumstances
 from syndicate.mail.events.base import Report
-from syndicate.storage import audit, events, people
+from syndicate.storage import audit, events, mail_finding, people
 from syndicate.storage.database import Database
 from syndicate.storage.instance import address_key
-from syndicate.storage.mail_finding import Mailed, find_mails
+from syndicate.storage.mail_finding import Mailed
 from syndicate.storage.proofs import prove
 from syndicate.storage.reader_steps import find_by_hash, lift, suppress_own, write_steps
 from syndicate.storage.request_tokens import believe
@@ -62,12 +62,12 @@ def record_requests(
     for together in _parts(requests):
         with database.write() as connection:
             # First, because whoever changes people takes it first.
-            people.lock_people(connection, by_index=True)
+            known = mail_finding.begin(connection, now)
             secret = address_key(connection)
             believed = _believed(connection, [requests[place] for place, _ in together], secret, now)
             parts = [part for part, is_believed in zip(together, believed, strict=True) if is_believed]
             told = [(event, _first_address(event)) for _, part in parts for event in part]
-            recorded = iter(_record(connection, told, secret, all_or_nothing, now))
+            recorded = iter(_record(connection, told, known, secret, all_or_nothing, now))
         for (place, part), is_believed in zip(together, believed, strict=True):
             before = result[place]
             if not is_believed:
@@ -115,13 +115,14 @@ def _believed(connection: Connection, requests: Sequence[Request], secret: bytes
 def _record(
     connection: Connection,
     told: Sequence[tuple[MailEvent, str]],
+    known_mails: mail_finding.Known,
     secret: bytes,
     all_or_nothing: bool,
     now: datetime,
 ) -> list[Recorded]:
     hashes = [address_hash(address, secret) if address else "" for _, address in told]
     reasons = people.suppressed_reasons(connection, {each for each in hashes if each})
-    mails = find_mails(connection, told, now)
+    mails = mail_finding.find_mails(connection, told, known_mails)
     rows = [
         {
             "api": event.api,

@@ -7,7 +7,9 @@ addresses for suppression and one that names the instance. Both must outlive eve
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -22,6 +24,22 @@ KEY_BYTES = 32
 _ROW = sa.select(instance).where(instance.c.id == 1)
 _HELD = "syndicate_first_key"
 _FIRST_KEY = sa.select(signing_keys.c.secret).order_by(signing_keys.c.id).limit(1)
+
+
+def with_names(*beside: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """For `read_names`: also what is asked beside them, in the same statement."""
+    return sa.select(instance.c.web_url, _FIRST_KEY.scalar_subquery().label("first_key"), *beside).where(
+        instance.c.id == 1
+    )
+
+
+def read_names(connection: Connection, query: sa.Select[Any], asked: Mapping[str, Any]) -> sa.Row[Any]:
+    """The row: `web_url`, and what was asked beside it. `address_key` and `instance_id` need no look after this."""
+    row = connection.execute(query, asked).one_or_none()
+    if row is None or row.first_key is None:
+        raise _never_started()
+    connection.execution_options(**{_HELD: row.first_key})
+    return row
 
 
 def start(connection: Connection, *, secret: bytes, place: str, web_url: str, now: datetime) -> bool:

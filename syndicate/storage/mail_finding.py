@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from syndicate.core.headers import mail_host, message_id
 from syndicate.core.mail_event import MailEvent
 from syndicate.core.message import label
-from syndicate.storage import instance, tables
+from syndicate.storage import instance, people, tables
 from syndicate.storage.arrays import any_of
 from syndicate.storage.batches import batch_of, was_left_out
 
@@ -43,24 +43,46 @@ _Labels = Callable[..., str]
 """From what a Message-ID is made of: the label of that mail."""
 
 
-def find_mails(connection: Connection, reports: Sequence[Report], now: datetime) -> list[Mailed | None]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """By what reports are matched with mails: the names that made their Message-IDs, and the issues that were frozen of
+    late, the newest first."""
+
+    host: str
+    name: str
+    issues: Sequence[int]
+
+
+def begin(connection: Connection, now: datetime) -> Known:
+    """First in a transaction that takes in reports: takes `people.lock_people`, and reads what is known, at once. On
+    PostgreSQL all that follows goes by indexes: a plan is kept, and one that was made while tables were small would
+    read all of them when they are large."""
+    # What is read may be older than the lock: an issue was frozen before anything is reported of it.
+    row = instance.read_names(connection, _beginning(connection.dialect.name), {"since": now - RECENT})
+    return Known(mail_host(row.web_url), instance.instance_id(connection), row.issues or ())
+
+
+def find_mails(connection: Connection, reports: Sequence[Report], known: Known) -> list[Mailed | None]:
     """For each report the mail that it is about; None when it is about none that we know was for that address.
 
     The label that went along with a mail proves it; else the label of its request, or the API's own id, which must be
     the one that it answered for that person."""
-    host, name = mail_host(instance.remembered(connection).web_url), instance.instance_id(connection)
     found: dict[int, Mailed] = {}
-    for ways in (_by_issue, _by_label, _alone):
+
+    def label_of(*parts: int | str) -> str:
+        return label(message_id(known.host, known.name, *parts))
+
+    for ways in (_by_issue, partial(_by_label, recent=known.issues), _alone):
         left = [(place, report) for place, report in enumerate(reports) if place not in found and report[1]]
         if left:
-            found |= ways(connection, left, lambda *parts: label(message_id(host, name, *parts)), now)
+            found |= ways(connection, left, label_of)
     for place, (event, address) in enumerate(reports):
         if place not in found and address and (mailed := _by_request(connection, event, address)) is not None:
             found[place] = mailed
     return [found.get(place) for place in range(len(reports))]
 
 
-def _by_issue(connection: Connection, left: _Left, label_of: _Labels, _now: datetime) -> dict[int, Mailed]:
+def _by_issue(connection: Connection, left: _Left, label_of: _Labels) -> dict[int, Mailed]:
     """By the issue that the report names: the quick way."""
     found = {}
     named: dict[int, list[tuple[int, Report]]] = {}
@@ -77,7 +99,7 @@ def _by_issue(connection: Connection, left: _Left, label_of: _Labels, _now: date
     return found
 
 
-def _alone(connection: Connection, left: _Left, label_of: _Labels, _now: datetime) -> dict[int, Mailed]:
+def _alone(connection: Connection, left: _Left, label_of: _Labels) -> dict[int, Mailed]:
     """Mails to one person: by the API's id, or by their label as long as they are not settled."""
     vendor_ids = {event.vendor_id for _, (event, _) in left if event.vendor_id}
     answered = connection.execute(_with_ids(connection.dialect.name), {"ids": list(vendor_ids)})
@@ -94,7 +116,9 @@ def _alone(connection: Connection, left: _Left, label_of: _Labels, _now: datetim
     return found
 
 
-def _by_label(connection: Connection, left: _Left, label_of: _Labels, now: datetime) -> dict[int, Mailed]:
+def _by_label(
+    connection: Connection, left: _Left, label_of: _Labels, recent: Sequence[int]
+) -> dict[int, Mailed]:
     """By the label alone, of the mail or of its request, among the last issues that went to that person: the newest
     first, which nearly all reports are about, then twice as many each time."""
     asked = [(place, report) for place, report in left if report[0].label]
@@ -103,7 +127,6 @@ def _by_label(connection: Connection, left: _Left, label_of: _Labels, now: datet
     # Those of one request have its label in common.
     is_of_requests = len({event.label for _, (event, _) in asked}) < len({(e.label, told) for _, (e, told) in asked})
     ways = (find_by_request, find_by_label) if is_of_requests else (find_by_label, find_by_request)
-    recent = list(connection.execute(_RECENT, {"since": now - RECENT}).scalars())
     found: dict[int, Mailed] = {}
     start, size = 0, 1
     while start < len(recent) and len(found) < len(asked):
@@ -196,7 +219,20 @@ _RECENT = (
     sa.select(_issues.c.id)
     .where(_issues.c.frozen_at > sa.bindparam("since", type_=_issues.c.frozen_at.type))
     .order_by(_issues.c.frozen_at.desc(), _issues.c.id.desc())
+    .subquery()
 )
+
+
+@cache
+def _beginning(dialect: str) -> sa.Select[Any]:
+    listed = sa.func.json_group_array if dialect == "sqlite" else sa.func.json_agg
+    issues = sa.select(listed(_RECENT.c.id, type_=sa.JSON)).scalar_subquery().label("issues")
+    if dialect == "sqlite":
+        return instance.with_names(issues)
+    off = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+    return instance.with_names(issues, *people.LOCK_PEOPLE, *(sa.func.set_config(name, "off", True) for name in off))
+
+
 
 
 @cache

@@ -33,18 +33,15 @@ def keep_people(connection: Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(LOCK_KEY)))
 
 
-def lock_people(connection: Connection, *, by_index: bool = False) -> None:
+def lock_people(connection: Connection) -> None:
     """Taken first by whoever decides from what is known of people, and kept to commit: nobody leaves or is suppressed
-    between the look and the change. SQLite has one writer at a time anyway. With `by_index` PostgreSQL plans what
-    follows by indexes alone: a plan is kept, and one made for small tables reads all of them when they are large."""
+    between the look and the change. SQLite has one writer at a time anyway."""
     if connection.dialect.name != "sqlite":
-        connection.execute(_LOCK_BY_INDEX if by_index else _LOCK)
+        connection.execute(sa.select(*LOCK_PEOPLE))
 
 
-_LOCK = sa.select(sa.func.pg_advisory_xact_lock(LOCK_KEY))
-_LOCK_BY_INDEX = _LOCK.add_columns(
-    *(sa.func.set_config(name, "off", True) for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"))
-)
+LOCK_PEOPLE = (sa.func.pg_advisory_xact_lock(LOCK_KEY),)
+"""The same as columns of a query to PostgreSQL."""
 
 
 def find_people(connection: Connection, hashes: Mapping[str, str]) -> dict[str, Subscriber]:

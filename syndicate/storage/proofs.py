@@ -27,7 +27,11 @@ _WAITING = (
     sa.select(_batches.c.id, _batches.c.first, _batches.c.last)
     .where(
         _batches.c.issue_id == sa.bindparam("issue"),
-        _batches.c.state.in_(["planned", "sending", "retry", "uncertain", "refused", "withdrawn"]),
+        # Spelled out: it is the same with each report, and need not be spelled anew.
+        _batches.c.state.in_(
+            sa.literal_column(f"'{state}'")
+            for state in ("planned", "sending", "retry", "uncertain", "refused", "withdrawn")
+        ),
         _batches.c.first <= sa.bindparam("highest"),
         _batches.c.last >= sa.bindparam("lowest"),
     )
