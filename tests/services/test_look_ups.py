@@ -9,18 +9,22 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from syndicate.core.books import Books
-from syndicate.services.deliver_transactional import Delivered
+from syndicate.services.deliver_transactional import Delivered, deliver_transactional
 from syndicate.storage import tables
 from syndicate.storage.database import Database
-from tests.mailing import address, clock, frozen_issue
+from syndicate.storage.workers import worker_lock
+from tests.end_to_end.sender import Resized, mail_api
+from tests.mail_api_server import MailApiServer, doubled, read_journal
+from tests.mailing import PUBLICATION, SENDER, address, clock, frozen_issue
 from tests.process.waiting import until
 from tests.services.model_api import ModelAPI
 from tests.services.reading_room import queued
 from tests.services.site_rows import start
-from tests.services.test_deliver_issue import deliver_it
+from tests.services.test_deliver_issue import deliver_it, plan
 from tests.services.test_deliver_transactional import NOW, queue, working
 
 
@@ -164,3 +168,46 @@ def test_what_a_record_in_step_does_not_show_is_sent_again(database: Database, t
     issue_id = frozen_issue(database, 4, sheet=api.sheet)
     assert deliver_it(database, issue_id, api, tmp_path, threads=1) == Books(4, accepted=4)
     assert sorted(api.taken) == sorted(map(address, range(1, 5)))
+
+
+MOVED = replace(PUBLICATION, web_url="https://moved.post.example")
+
+
+class Deaf(Resized):
+    """A mail API whose record does not answer."""
+
+    def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
+        return None
+
+
+@pytest.mark.parametrize("name", ["postmark", "mailjet"])
+def test_a_record_that_is_asked_for_other_names_frees_nobody(database: Database, tmp_path: Path, name: str) -> None:
+    """Message-IDs have the host of `[web] url`: once that is another, the record shows nothing under the new ones."""
+    with MailApiServer(name, tmp_path / "journal", plan=plan("2:drop_after_accept")) as server:
+        api = mail_api(name, server.url, recipients=10)
+        issue_id = frozen_issue(database, 20, sheet=api.sheet)
+        before = deliver_it(database, issue_id, Deaf(api), tmp_path, threads=1, patience_seconds=0.0)
+        assert before == Books(20, accepted=10, uncertain=10)
+        with database.write() as connection:
+            connection.execute(sa.update(tables.batches).values(retry_at=clock(), settled_at=NOW))
+        after = deliver_it(database, issue_id, api, tmp_path, threads=1, patience_seconds=0.0, publication=MOVED)
+        assert after == before
+        assert doubled(read_journal(server.journal)) == {}
+        with database.write() as connection:
+            connection.execute(sa.update(tables.batches).values(retry_at=clock()))
+        assert deliver_it(database, issue_id, api, tmp_path) == Books(20, accepted=20)
+
+
+def test_nor_one_that_is_asked_for_another_name_of_a_letter(database: Database, tmp_path: Path) -> None:
+    start(database, NOW)
+    queue(database, "desk@post.example")
+    with MailApiServer("mailpit", tmp_path / "journal", plan=plan("1:drop_after_accept")) as server:
+        api = mail_api("mailpit", server.url, recipients=10)
+        with working(database, tmp_path, Deaf(api)) as run:
+            assert run().uncertain == 1
+        with database.write() as connection:
+            connection.execute(sa.update(tables.transactional_mails).values(retry_at=NOW, posted_at=NOW))
+        with worker_lock(database, tmp_path, "test", NOW) as worker:
+            deliver_transactional(database, api, SENDER, MOVED, worker, clock=clock)
+        assert queued(database)[0].state == "uncertain"
+        assert len(read_journal(server.journal)) == 1

@@ -47,10 +47,12 @@ class LookedUp:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a record is asked about: the request of that key, and the ordinals of its readers by Message-ID."""
+    """What a record is asked about: the request of that key, and the ordinals of its readers by Message-ID. Unless the
+    request `is_as_posted` it may have gone out under other names."""
 
     key: str
     mails: Mapping[str, int]
+    is_as_posted: bool = True
 
 
 class Posting:
@@ -76,8 +78,8 @@ class Posting:
         self, api: MailAPI, batch: Batch, unresolved: Unresolved, asked: Asked, accepted_next: Asked | None
     ) -> None:
         """Asks the own record of the mail API that an uncertain batch went through for its mails. That it shows none of
-        them says something only if it shows one of those `accepted_next`, where there are any: a record may lag longer
-        than its vendor says."""
+        them says something only if they are as they were posted, and if it shows one of those `accepted_next`, where
+        there are any: a record may lag longer than its vendor says."""
         self.under_way.add(batch.id)
         self.pool.submit(self._look_up, api, batch, unresolved, asked, accepted_next)
 
@@ -120,7 +122,9 @@ class Posting:
     ) -> None:
         try:
             found = api.lookup(list(asked.mails), key=asked.key)
-            if found is not None and not found and accepted_next is not None:
+            if found is not None and not found and not asked.is_as_posted:
+                found = None
+            elif found is not None and not found and accepted_next is not None:
                 found = found if api.lookup(list(accepted_next.mails), key=accepted_next.key) else None
         except Exception:
             found = None

@@ -9,6 +9,7 @@ from syndicate.core.batch import Step, Unresolved, may_replay, request_key, too_
 from syndicate.core.issue import Issue
 from syndicate.core.recipients import Recipients
 from syndicate.errors import BadInput
+from syndicate.mail.base import MailAPI
 from syndicate.rendering.email import RenderedVariant
 from syndicate.rendering.letters import Letters
 from syndicate.rendering.personalise import Envelope
@@ -113,6 +114,15 @@ class Requests:
             revision=batch.revision,
         )
         return prepared, body
+
+    def is_as_posted(self, api: MailAPI, batch: Batch, people: Planned) -> bool:
+        """Whether a batch's last request comes out byte for byte as it was posted through that mail API: then its mails
+        have the names that they had. Not so once `[web] url` is another."""
+        try:
+            body = api.build(self.letters.write(batch.revision, people.last_time))
+        except BadInput:
+            return False
+        return hashlib.sha256(body).hexdigest() == batch.sha256
 
     def sender_fault(self, revision: int, variant_key: str) -> str:
         """Why the mail API cannot express a mail of this sender at all, asked with a reader who is nobody: else every

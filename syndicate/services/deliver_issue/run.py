@@ -350,7 +350,8 @@ class _Run:
                 follower = accepted_next(connection, batch) if mine and not every else None
                 theirs = planned_recipients(connection, self.issue.newsletter, [follower] if follower else [])
             if mine:
-                asked = Asked(batch.request_key, self.requests.mails(people))
+                is_as_posted = self.requests.is_as_posted(api, batch, people)
+                asked = Asked(batch.request_key, self.requests.mails(people), is_as_posted)
                 seen = Asked(follower.request_key, self.requests.mails(theirs[follower.id])) if follower else None
                 self.posting.start_look_up(api, batch, unresolved, asked, seen)
             return
