@@ -21,7 +21,15 @@ from syndicate.storage.batches import (
     select_batches,
 )
 from syndicate.storage.books import books
-from syndicate.storage.settling import begin_look_up, hand_back, last_accepted, move_unresolved, set_aside, settle
+from syndicate.storage.settling import (
+    begin_look_up,
+    hand_back,
+    last_accepted,
+    move_unresolved,
+    put_back,
+    set_aside,
+    settle,
+)
 from syndicate.storage.taking_over import owners, sleeping_owners, take_over
 
 __all__ = [
@@ -40,6 +48,7 @@ __all__ = [
     "move_unresolved",
     "next_due",
     "owners",
+    "put_back",
     "put_outcomes",
     "retry_at_once",
     "select_batches",

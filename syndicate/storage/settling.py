@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -190,6 +190,27 @@ def begin_look_up(
     wait = take_turn(connection, batch.api, batch.account, every, now)
     set_columns(connection, held.id, retry_at=now + (wait or lease))
     return not wait
+
+
+def put_back(connection: Connection, issue_id: int, worker_id: str, under_way: Collection[int], now: datetime) -> int:
+    """Frees what this worker has claimed of an issue and is not `under_way` (ids of batches): it was never posted, as
+    after a claim whose commit was not heard of. Returns how many batches."""
+    query = sa.select(*BATCH_COLUMNS).where(
+        _batches.c.issue_id == issue_id,
+        _batches.c.state == "sending",
+        _batches.c.worker_id == worker_id,
+        _batches.c.id.not_in(list(under_way)),
+    )
+    held = read_batches(connection, query.order_by(_batches.c.id).with_for_update())
+    # The first request of a generation is posted when that begins; an earlier one may have been taken.
+    ids = [batch.id for batch in held]
+    firsts = sa.select(_batches.c.id).where(_batches.c.id.in_(ids), _batches.c.posted_at == _batches.c.first_posted_at)
+    fresh = set(connection.execute(firsts).scalars())
+    for batch in held:
+        why = "claimed, but not posted"
+        again = Step("planned", why, counts=False) if batch.id in fresh else Step("uncertain", why, retry_at=now)
+        _move(connection, batch, again, now)
+    return len(held)
 
 
 def last_accepted(connection: Connection, issue_id: int) -> datetime | None:

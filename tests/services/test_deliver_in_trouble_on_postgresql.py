@@ -149,3 +149,34 @@ def test_a_server_that_fails_and_comes_back_loses_no_answer(
         assert issue_of(postgresql, issue_id).state == "sending"
         assert deliver_it(postgresql, issue_id, api, tmp_path) == Books(READERS, accepted=READERS)
         check(server)
+
+
+@pytest.mark.parametrize("dialect", ["ses", "resend"])
+def test_a_claim_whose_commit_nobody_hears_of_leaves_nobody_in_doubt(
+    postgresql: Database, tmp_path: Path, dialect: str
+) -> None:
+    """The connection ends in the very moment: it is committed, and nothing of it was posted."""
+    dialect_of_it: Any = postgresql.engine.dialect
+    commit, ends = dialect_of_it.do_commit, [1]
+
+    def unheard(connection: Any) -> None:
+        claimed = connection.execute("SELECT count(*) FROM batches WHERE state = 'sending'").fetchone()[0]
+        commit(connection)
+        if claimed and ends:
+            ends.pop()
+            connection.driver_connection.close()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    with MailApiServer(dialect, tmp_path / "journal") as server:
+        api = mail_api(dialect, server.url, recipients=10)
+        issue_id = frozen_issue(postgresql, READERS, sheet=api.sheet)
+        dialect_of_it.do_commit = unheard
+        try:
+            with pytest.raises(StorageError, match="cannot be used"):
+                deliver_it(postgresql, issue_id, api, tmp_path, threads=1)
+        finally:
+            dialect_of_it.do_commit = commit
+        assert not ends
+        assert books_now(postgresql, issue_id) == Books(READERS, waiting=READERS)
+        assert deliver_it(postgresql, issue_id, api, tmp_path) == Books(READERS, accepted=READERS)
+        check(server)

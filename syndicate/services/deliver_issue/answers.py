@@ -18,7 +18,7 @@ from syndicate.services.deliver_issue.delivery import Delivery
 from syndicate.services.deliver_issue.posting import LookedUp, Posted, Posting
 from syndicate.storage.database import database_now
 from syndicate.storage.issues import get_issue, move_issue
-from syndicate.storage.ledger import Batch, hand_back, last_accepted, move_unresolved, settle
+from syndicate.storage.ledger import Batch, hand_back, last_accepted, move_unresolved, put_back, settle
 from syndicate.storage.proofs import prove
 from syndicate.storage.standby import Turn
 
@@ -91,14 +91,21 @@ class Answers:
         if self._progress is not None and (posts or looks):
             self._progress(self._settled, self._planned)
 
-    def record_when_it_is_back(self) -> None:
+    def record_when_it_is_back(self, claimed_by: str = "") -> None:
         """The database went away with requests under way: what is answered to them is recorded if it comes back while
         their claims hold, so that nobody stays uncertain only for that. A claim that is another's by then is not
-        settled, but for a proof of acceptance."""
+        settled, but for a proof of acceptance. `claimed_by` is the worker that does not know whether its last claim was
+        committed, or "": nothing of it was posted."""
         end = time.monotonic() + min(BACK_SECONDS, self._delivery.lease_seconds)
-        while self._posting.under_way and time.monotonic() < end:
+        while (self._posting.under_way or claimed_by) and time.monotonic() < end:
             try:
-                self.record(wait=HEED_SECONDS)
+                if claimed_by:
+                    with self._database.write() as connection:
+                        now = database_now(connection)
+                        put_back(connection, self._issue_id, claimed_by, self._posting.under_way, now)
+                    claimed_by = ""
+                if self._posting.under_way:
+                    self.record(wait=HEED_SECONDS)
             except (StorageError, DBAPIError):
                 time.sleep(HEED_SECONDS)
 

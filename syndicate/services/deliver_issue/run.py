@@ -69,7 +69,7 @@ def deliver(
             run.turn.leave()
         except (StorageError, DBAPIError):
             run.posting.halted.set()
-            run.answers.record_when_it_is_back()
+            run.answers.record_when_it_is_back(run.claims_unheard_of)
             raise
         except BaseException:
             run.posting.halted.set()
@@ -110,6 +110,8 @@ class _Run:
         self.heed_at = 0.0
         """On the process's own clock: when to look again whether the issue may still be posted."""
         self.sender_is_checked = False
+        self.claims_unheard_of = ""
+        """This worker, while it does not know whether its claims are committed: a server may not live to say so."""
         self.withdrawn: frozenset[int] = frozenset()
         """Revisions that carry what was retracted since: they are never posted again."""
         with self.database.read() as connection:
@@ -259,6 +261,7 @@ class _Run:
             return 0
         bodies = {prepared.batch.id: body for prepared, body in requests}
         started = self.clock()
+        self.claims_unheard_of = "" if self.database.is_sqlite else self.worker.id
         with self.database.write() as connection:
             if not may_post(connection, self.issue_id, hold=True):
                 self.posting.halted.set()
@@ -290,6 +293,7 @@ class _Run:
                 },
             )
             self.restraint.settle(connection, [len(each.ordinals) for each in claims], now)
+        self.claims_unheard_of = ""
         for each in claims:
             self.posting.start_post(each, bodies[each.batch.id], started)
         if wait is not None:
