@@ -17,6 +17,7 @@ from syndicate.core.batch import CLAIMABLE, BatchState
 from syndicate.core.history import LONGEST_KEY, Carried, History
 from syndicate.core.issue import Issue, State
 from syndicate.storage import tables
+from syndicate.storage.arrays import any_of
 from syndicate.storage.audience import audience_condition
 from syndicate.storage.batches import batch_of
 from syndicate.storage.issues import change_issue
@@ -188,11 +189,13 @@ def plan_run(connection: Connection, issue: Issue, run: Run, size: int) -> None:
     """Plans the batches of a run, each of at most `size` people."""
     first = _recipients.c.ordinal
     last = sa.case((first + size - 1 < run.last, first + size - 1), else_=run.last)
-    chosen = sa.select(sa.literal(issue.id), first, last, sa.literal("planned"), sa.literal(issue.revision)).where(
-        _recipients.c.issue_id == issue.id, first.between(run.first, run.last), (first - run.first) % size == 0
-    )
+    # Only those are read with whom a batch starts.
+    starts = any_of(first, "starts", connection.dialect.name)
+    chosen = sa.select(sa.literal(issue.id), first, last, sa.literal("planned"), sa.literal(issue.revision))
+    chosen = chosen.where(_recipients.c.issue_id == issue.id, starts).order_by(first)
     columns = ["issue_id", "first", "last", "state", "revision"]
-    connection.execute(sa.insert(_batches).from_select(columns, chosen.order_by(first)))
+    firsts = list(range(run.first, run.last + 1, size))
+    connection.execute(sa.insert(_batches).from_select(columns, chosen), {"starts": firsts})
 
 
 def highest_ordinal(connection: Connection, issue_id: int) -> int:
