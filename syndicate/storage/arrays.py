@@ -17,7 +17,10 @@ def any_of(column: sa.Column[Any], name: str, dialect: str) -> sa.ColumnElement[
     if dialect == "sqlite":
         told = sa.func.json_each(sa.bindparam(name, type_=sa.JSON)).table_valued("value", name=f"told_{name}")
         return column.in_(sa.select(told.c.value))
-    return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(column.type)))
+    # As JSON: the driver takes three times as long to spell an array.
+    texts = sa.select(sa.func.jsonb_array_elements_text(sa.bindparam(name, type_=postgresql.JSONB)))
+    listed = sa.func.array(texts.scalar_subquery(), type_=postgresql.ARRAY(sa.Text))
+    return column == sa.any_(sa.cast(listed, postgresql.ARRAY(column.type)))
 
 
 def among(connection: Connection, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:

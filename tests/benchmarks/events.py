@@ -240,8 +240,9 @@ def serve(folder: str, port: int) -> None:
     from syndicate.web.server import serve as serve_app
 
     site = open_site(Path(folder))
+    app = make_app(site, clock=lambda: NOW)
     listener = socket.create_server(("127.0.0.1", port), backlog=1024)
-    serve_app(make_app(site, clock=lambda: NOW), listener, threading.Event())
+    serve_app(app, listener, threading.Event())
 
 
 @contextmanager
