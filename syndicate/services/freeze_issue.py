@@ -6,7 +6,7 @@ Chunk by chunk in short transactions; a process killed at any instant leaves who
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -25,6 +25,7 @@ from syndicate.errors import Refused
 from syndicate.rendering.email import RenderedVariant, render_digest
 from syndicate.rendering.issue import digest_of
 from syndicate.storage import freezing
+from syndicate.storage.articles import select_articles
 from syndicate.storage.audience import count_audience
 from syndicate.storage.audit import record
 from syndicate.storage.compositions import composed_articles, take_back_if_held
@@ -40,6 +41,7 @@ from syndicate.storage.issues import (
 from syndicate.storage.people import keep_people
 from syndicate.storage.slots import go_with
 from syndicate.storage.standing_changes import put_mark
+from syndicate.storage.standings import lock_articles
 from syndicate.storage.unfreezing import back_to_awaiting
 from syndicate.storage.windows import lock_newsletter, numbered_articles
 
@@ -286,6 +288,10 @@ class _Freezing:
             variant = self._render(issue, articles)
             wrong = errors_among(preflight(variant))
             with self.database.write() as connection:
+                # Whoever retracts an article finds this version, or is found here.
+                lock_articles(connection)
+                if self._is_overtaken(connection, articles):
+                    return
                 put_variant(
                     connection,
                     issue.id,
@@ -305,6 +311,16 @@ class _Freezing:
             if short_key(key) != key:
                 self.shortened[key] = short_key(key)
             self.sizes[short_key(key)] = people_per_request(self.sheet, variant.html, variant.text)
+
+    def _is_overtaken(self, connection: Connection, articles: Sequence[Article]) -> bool:
+        """Whether one of them was retracted while a version with it was made, or an older one changed: then it is made
+        anew."""
+        own = {article.id for article in self.base}
+        now = {article.id: article for article in select_articles(connection, ids=[each.id for each in articles])}
+        return any(
+            now[each.id].status == "gone" or (each.id not in own and now[each.id].revision != each.revision)
+            for each in articles
+        )
 
     def _render(self, issue: Issue, articles: list[Article]) -> RenderedVariant:
         digest = digest_of(

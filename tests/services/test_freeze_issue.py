@@ -17,6 +17,7 @@ from syndicate.errors import Refused
 from syndicate.services import freeze_issue
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.pause_issue import pause, resume
+from syndicate.services.retract_article import retract_article
 from syndicate.services.sweep_issues import sweep
 from syndicate.storage import freezing, tables
 from syndicate.storage.database import Database
@@ -429,3 +430,25 @@ def test_an_error_in_the_version_of_a_few_takes_the_issue_back(database: Databas
         connection.execute(again.values(state="approved", approved_seal="a seal"))
     with pytest.raises(Refused, match="must not go out"):
         freeze_it(database, issue_id)
+
+
+def test_what_is_retracted_while_the_version_of_some_readers_is_made_is_in_no_version(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing says yet that the issue carries it, so that its retraction does not stop it."""
+    articles = make_newsroom(database, articles=6)
+    add_readers(database, 3)
+    change_subscriptions(database, [2], resume_from=1)
+    issue_id = make_issue(database, articles[3:], window=(3, 6), expected=3)
+    render = freeze_issue._Freezing._render
+
+    def retracted_meanwhile(self: Any, issue: Issue, shown: Any) -> Any:
+        made = render(self, issue, shown)
+        retract_article(database, articles[2], note="", actor="ann", feeds=[], now=NOW)
+        return made
+
+    monkeypatch.setattr(freeze_issue._Freezing, "_render", retracted_meanwhile)
+    assert freeze_it(database, issue_id) == "sending"
+    with database.read() as connection:
+        variants = get_variants(connection, issue_id, 1)
+    assert set(variants["+1"].article_ids) == {articles[1], *articles[3:]}
