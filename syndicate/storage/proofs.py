@@ -55,7 +55,9 @@ def prove(
             # A moment ago, by another process.
             settled += prove(connection, issue_id, mine, api=api, all_or_nothing=all_or_nothing, why=why)
         elif held.state != "accepted":
-            settled += _prove_in(connection, held, mine, api, all_or_nothing or held.size == 1, why)
+            # A batch of no API was posted by another state of the database, perhaps in parts.
+            whole = held.size == 1 or (all_or_nothing and bool(held.api))
+            settled += _prove_in(connection, held, mine, api, whole, why)
     return settled
 
 

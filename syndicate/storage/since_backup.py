@@ -93,12 +93,13 @@ def _doubt_requests(connection: Connection, now: datetime) -> int:
         ).where(open_ones)
         columns = ["batch_id", "at", "state", "generation", "revision", "worker_id", "why"]
         connection.execute(sa.insert(_log).from_select(columns, lines))
+        # Through which mail API, and in how many requests, is not known.
         size = _batches.c.last - _batches.c.first + 1
         carried = sa.case((_batches.c.recipients == 0, size), else_=_batches.c.recipients)
         connection.execute(
             sa.update(_batches)
             .where(open_ones)
-            .values(state="uncertain", why=WHY, retry_at=None, settled_at=now, recipients=carried)
+            .values(state="uncertain", why=WHY, retry_at=None, settled_at=now, recipients=carried, api="", account="")
         )
     return sum(books(connection, issue.id).uncertain for issue in begun)
 
