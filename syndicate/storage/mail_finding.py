@@ -236,6 +236,8 @@ _BY_INDEX = (
     *((name, "off") for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")),
     # Then one plan is as good as the next, and need not be made with each statement.
     ("plan_cache_mode", "force_generic_plan"),
+    # PostgreSQL before 18 takes what is off for so dear that it would compile it, for a tenth of a second.
+    ("jit", "off"),
 )
 
 

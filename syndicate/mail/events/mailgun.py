@@ -89,7 +89,9 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
     name, status = str(told.get("event")), object_in(told, "delivery-status")
     address, at = told.get("recipient"), told.get("timestamp")
     said = words(status.get("message"), status.get("description"))
-    code = id_in(status, "enhanced-code")[:20] or code_of(words(status.get("code"), said))
+    code = ""
+    if name != "delivered":
+        code = id_in(status, "enhanced-code")[:20] or code_of(words(status.get("code"), said))
     headers = object_in(object_in(told, "message"), "headers")
     return MailEvent(
         api=API,
@@ -102,7 +104,7 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
         why=words(told.get("severity"), told.get("reason"), object_in(told, "reject").get("reason"), said),
         raw=told,
         label=label_in(object_in(told, "user-variables"), LABEL),
-        code="" if name == "delivered" else code,
+        code=code,
     )
 
 
