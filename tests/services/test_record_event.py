@@ -21,7 +21,8 @@ from syndicate.services.record_event import AT_ONCE, Recorded, Request, record_e
 from syndicate.storage import instance, tables
 from syndicate.storage.database import Database
 from syndicate.storage.events import blocked_since
-from syndicate.storage.people import add_suppressions
+from syndicate.storage.mail_finding import begin
+from syndicate.storage.people import LOCK_KEY, add_suppressions
 from syndicate.storage.reader_steps import lift_all
 from syndicate.storage.workers import worker_lock
 from tests.end_to_end.sender import mail_api
@@ -290,3 +291,14 @@ def test_no_look_goes_through_all_that_is_kept(database: Database, sent: list[st
         told = event("soft bounce" if number % 2 else "hard bounce", sent[number], address(number + 1), f"msg_{number}")
         assert number == 2 or record(database, told) in ("recorded", "suppressed")
     assert not looked & {"events", "suppressions", "issue_recipients", "batches", "subscribers", "rate_limits"}
+
+
+def test_who_changes_people_waits_for_a_report_to_be_taken_in(database: Database, sent: list[str]) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time anyway")
+    taken = sa.select(sa.func.pg_try_advisory_xact_lock(LOCK_KEY))
+    with database.write() as other, database.write() as connection:
+        begin(connection, NOW)
+        assert other.execute(taken).scalar_one() is False
+    with database.write() as other:
+        assert other.execute(taken).scalar_one() is True
