@@ -137,8 +137,11 @@ def test_a_line_that_comes_late_does_not_open_what_was_closed_after_it(
     slow.database.dispose()
 
 
-def test_what_another_process_wrote_and_never_committed_is_not_passed_over(site: Place) -> None:
+@pytest.mark.parametrize("before", ["nothing", "a line"])
+def test_what_another_process_wrote_and_never_committed_is_not_passed_over(site: Place, before: str) -> None:
     site.add(BEN)
+    if before == "a line":
+        suppress_subscriber(site.database, email="cleo@example.com", because="asked", now=site.now)
     killed(site, "suppress", "after the line")
     suppress_subscriber(site.database, email=BEN, because="asked", now=site.now)
     assert site.state() == {ANN: "active", BEN: "manual"}
