@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 from syndicate.errors import StorageError
 from syndicate.storage.database import Database
 from syndicate.storage.failures import one_sentence
+from syndicate.storage.sessions import own_session
 from syndicate.storage.tables import leases
 
 CLOCK = "clock"
@@ -70,17 +71,11 @@ def leading(database: Database, name: str = CLOCK, *, silent_seconds: float = SI
     if database.is_sqlite:
         yield Lead(name, 0, None)
         return
-    with one_sentence(database.engine.url):
-        session = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    try:
+    with own_session(database) as session:
         with one_sentence(database.engine.url):
-            # Out of the pool: the lock lives and dies with this one connection.
-            session.detach()
             held = _try_lock(session, name) or (_put_out(session, name, silent_seconds) and _try_lock(session, name))
             lead = _take(session, name) if held else None
         yield lead
-    finally:
-        session.close()
 
 
 def _try_lock(session: Connection, name: str) -> bool:

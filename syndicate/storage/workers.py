@@ -25,6 +25,7 @@ from syndicate.errors import StorageError
 from syndicate.storage import tables
 from syndicate.storage.database import Database, database_now
 from syndicate.storage.failures import one_sentence
+from syndicate.storage.sessions import own_session
 
 Life = Literal["alive", "gone", "unclear"]
 """unclear: it no longer holds its lock, but its process may still run."""
@@ -67,17 +68,11 @@ def worker_lock(database: Database, directory: Path, role: str, now: datetime) -
             with _registered(database, worker_id, role, 0, now):
                 yield Worker(worker_id, directory)
         return
-    with one_sentence(database.engine.url):
-        session = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    try:
+    with own_session(database) as session:
         with one_sentence(database.engine.url):
-            # Out of the pool: the lock lives and dies with this one connection.
-            session.detach()
             session.execute(sa.select(sa.func.pg_advisory_lock(lock_key)))
         with _registered(database, worker_id, role, lock_key, now):
             yield Worker(worker_id, directory, session)
-    finally:
-        session.close()
 
 
 def life_of(database: Database, directory: Path, worker_id: str) -> Life:
