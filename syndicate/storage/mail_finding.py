@@ -241,8 +241,6 @@ _BY_INDEX = (
 )
 
 
-
-
 @cache
 def _with_ids(dialect: str) -> sa.Select[Any]:
     return sa.select(*_MAIL).where(any_of(_mails.c.vendor_id, "ids", dialect))
