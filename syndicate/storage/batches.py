@@ -118,7 +118,7 @@ def select_batches(
     if parked:
         query = query.where(_batches.c.retry_at.is_(None))
     if until is not None:
-        query = query.where(_batches.c.settled_at <= until)
+        query = query.where(sa.or_(_batches.c.settled_at.is_(None), _batches.c.settled_at <= until))
     return read_batches(connection, query.limit(limit) if limit else query)
 
 
