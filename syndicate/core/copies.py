@@ -20,16 +20,26 @@ Field = Literal["leaving", "choosing", "name"]
 _FIELDS: Mapping[str, Field] = {"unsubscribe": "leaving", "preferences": "choosing", "name": "name"}
 """By the placeholder that stands for it, whose link is its token with what stands before it."""
 
+LONG = 500
+"""From so many characters on it pays to write what is the same in all copies once."""
+
+
+class Spliced(str):
+    """A text that knows its `parts`: every other, from the first on, is a literal, which it shares with many."""
+
+    parts: Sequence[str]
+
 
 class Wording:
     """A text with places for each recipient's own values: `literals[0]`, the value of `fields[0]`, `literals[1]`, …"""
 
-    __slots__ = ("_parts", "_places", "fields", "fill", "literals")
+    __slots__ = ("_is_long", "_parts", "_places", "fields", "fill", "literals")
 
     def __init__(self, literals: Sequence[str], fields: Sequence[Field] = ()) -> None:
         self.literals, self.fields = tuple(literals), tuple(fields)
         self._parts = [""] * (len(self.literals) + len(self.fields))
         self._parts[::2] = self.literals
+        self._is_long = sum(map(len, self.literals)) > LONG
         self._places = tuple(
             [1 + 2 * at for at, field in enumerate(self.fields) if field == wanted]
             for wanted in ("leaving", "choosing", "name")
@@ -61,7 +71,11 @@ class Wording:
         for places, value in zip(self._places, (leaving, choosing, name), strict=True):
             for at in places:
                 parts[at] = value
-        return "".join(parts)
+        if not self._is_long:
+            return "".join(parts)
+        spliced = Spliced("".join(parts))
+        spliced.parts = parts
+        return spliced
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -118,16 +119,20 @@ def common_headers(
 def check_headers(headers: Iterable[tuple[str, str]]) -> None:
     """Raises BadInput unless every name and value is printable ASCII on one line of at most 998 octets."""
     for name, value in headers:
-        if not _NAME.fullmatch(name):
-            raise BadInput(f"{name!r} is not the name of a header.", cure="Use letters, digits and hyphens.")
-        if not value.isascii() or not value.isprintable():
-            raise BadInput(
-                f"The header {name} holds a line end or a character outside ASCII: {value[:60]!r}.", cure="Take it out."
-            )
-        if len(name) + 2 + len(value) > LONGEST_LINE:
-            raise BadInput(
-                f"The header {name} is longer than {LONGEST_LINE} octets.", cure="Shorten what goes into it."
-            )
+        _check_header(name, value)
+
+
+# Most of them are the same in each mail.
+@lru_cache(maxsize=256)
+def _check_header(name: str, value: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"{name!r} is not the name of a header.", cure="Use letters, digits and hyphens.")
+    if not value.isascii() or not value.isprintable():
+        raise BadInput(
+            f"The header {name} holds a line end or a character outside ASCII: {value[:60]!r}.", cure="Take it out."
+        )
+    if len(name) + 2 + len(value) > LONGEST_LINE:
+        raise BadInput(f"The header {name} is longer than {LONGEST_LINE} octets.", cure="Shorten what goes into it.")
 
 
 def check_one_line(what: str, value: str) -> None:

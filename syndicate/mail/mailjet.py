@@ -146,8 +146,8 @@ def _message(message: Message) -> dict[str, object]:
     written["Subject"] = subject
     written["Headers"] = {name: value for name, value in headers.items() if name.lower() not in _WRITTEN_BY_MAILJET}
     if message.text:
-        written["TextPart"] = encoding.text(message.text, "The text of a mail")
-    written["HTMLPart"] = encoding.text(message.html, "The HTML of a mail")
+        written["TextPart"] = encoding.body(message.text, "The text of a mail")
+    written["HTMLPart"] = encoding.body(message.html, "The HTML of a mail")
     written["CustomID"] = label(message.message_id)
     written["TrackOpens"] = written["TrackClicks"] = "disabled"
     return written

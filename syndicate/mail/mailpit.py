@@ -69,8 +69,8 @@ class Mailpit:
         request["Headers"] = headers
         if date is not None:
             request["Date"] = date
-        request["Text"] = encoding.text(message.text, "The text of a mail")
-        request["HTML"] = encoding.text(message.html, "The HTML of a mail")
+        request["Text"] = encoding.body(message.text, "The text of a mail")
+        request["HTML"] = encoding.body(message.html, "The HTML of a mail")
         return encoding.json_bytes(request, SHEET)
 
     def post(self, body: bytes, *, key: str, count: int) -> Answer:

@@ -169,10 +169,12 @@ def _tag(message_ids: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sorted(message_ids)).encode()).hexdigest()[:32]
 
 
-def _body(words: str, what: str) -> str:
-    if len(encoding.text(words, what).encode("utf-8")) > _LARGEST_BODY:
+def _body(words: str, what: str) -> object:
+    body = encoding.body(words, what)
+    # A character has four octets at the most.
+    if len(words) > _LARGEST_BODY // 4 and len(words.encode("utf-8")) > _LARGEST_BODY:
         raise BadInput(f"{what} is larger than Postmark takes ({_LARGEST_BODY:,} bytes).", cure="Shorten the issue.")
-    return words
+    return body
 
 
 def _read(reply: Reply, count: int) -> Answer:

@@ -97,8 +97,8 @@ def _email(message: Message) -> dict[str, object]:
     if message.reply_to:
         email["reply_to"] = [encoding.ascii_mailbox(*encoding.split_mailbox(message.reply_to, "The reply address"))]
     email["headers"] = encoding.header_fields(message, "Resend")
-    email["text"] = encoding.text(message.text, "The text of a mail")
-    email["html"] = encoding.text(message.html, "The HTML of a mail")
+    email["text"] = encoding.body(message.text, "The text of a mail")
+    email["html"] = encoding.body(message.html, "The HTML of a mail")
     return email
 
 
