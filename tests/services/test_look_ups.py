@@ -211,3 +211,31 @@ def test_nor_one_that_is_asked_for_another_name_of_a_letter(database: Database, 
             deliver_transactional(database, api, SENDER, MOVED, worker, clock=clock)
         assert queued(database)[0].state == "uncertain"
         assert len(read_journal(server.journal)) == 1
+
+
+class OneByOne(ModelAPI):
+    """A record that is asked about each mail; this process is told to leave while it is asked about the first."""
+
+    def __init__(self) -> None:
+        super().__init__("record", 10)
+        self.stop = threading.Event()
+        self.asked: list[str] = []
+
+    def lookup(self, message_ids: Sequence[str], *, key: str = "") -> frozenset[str] | None:
+        for message_id in message_ids:
+            self.asked.append(message_id)
+            self.stop.set()
+        return super().lookup(message_ids, key=key)
+
+
+def test_who_leaves_asks_about_no_further_mail(database: Database, tmp_path: Path) -> None:
+    api = OneByOne()
+    api.outcomes = ["taken, unheard"]
+    issue_id = frozen_issue(database, 4, sheet=api.sheet)
+    assert deliver_it(database, issue_id, api, tmp_path, stop=api.stop) == Books(4, uncertain=4)
+    assert len(api.asked) == 1
+    with database.write() as connection:
+        connection.execute(sa.update(tables.batches).values(retry_at=clock() - timedelta(seconds=1)))
+    # Who comes next asks anew.
+    assert deliver_it(database, issue_id, api, tmp_path) == Books(4, accepted=4)
+    assert (len(api.asked), len(api.taken)) == (1 + 4, 4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
@@ -121,13 +121,29 @@ class Posting:
         self, api: MailAPI, batch: Batch, unresolved: Unresolved, asked: Asked, accepted_next: Asked | None
     ) -> None:
         try:
-            found = api.lookup(list(asked.mails), key=asked.key)
+            found = api.lookup(_UntilLeaving(asked.mails, self.stop), key=asked.key)
             if found is not None and not found and not asked.is_as_posted:
                 found = None
             elif found is not None and not found and accepted_next is not None:
-                found = found if api.lookup(list(accepted_next.mails), key=accepted_next.key) else None
+                seen = api.lookup(_UntilLeaving(accepted_next.mails, self.stop), key=accepted_next.key)
+                found = found if seen else None
         except Exception:
             found = None
         shown = frozenset(asked.mails[each] for each in found or () if each in asked.mails)
         count = None if found is None else len(shown)
         self._answers.put(LookedUp(batch, unresolved, len(asked.mails), count, api.sheet, shown))
+
+
+class _UntilLeaving(list[str]):
+    """Message-IDs, of which the next is not given any more once this process leaves: a record that is asked about each
+    mail may take long, and who asks later begins anew."""
+
+    def __init__(self, message_ids: Iterable[str], stop: Event) -> None:
+        super().__init__(message_ids)
+        self._stop = stop
+
+    def __iter__(self) -> Iterator[str]:
+        for message_id in super().__iter__():
+            if self._stop.is_set():
+                raise InterruptedError("this process leaves")
+            yield message_id
