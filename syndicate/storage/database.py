@@ -24,6 +24,7 @@ from syndicate.storage import journal, signals
 from syndicate.storage.failures import one_sentence
 from syndicate.storage.instance import instance_id
 from syndicate.storage.journal import Journal
+from syndicate.storage.rested_connections import ask_the_rested
 from syndicate.storage.signals import Signals
 
 BUSY_SECONDS = 30
@@ -151,9 +152,9 @@ def open_database(url: str, beside: Path | None = None) -> Database:
         name = f"syndicate {gethostname()[:30]} {os.getpid()} {secrets.token_hex(4)}"
         engine = sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,
             connect_args={"application_name": name, **KEEP_ALIVE},
         )
+        ask_the_rested(engine)
     else:
         raise StorageError(
             f"A database of kind {backend!r} is not supported.", cure="Use sqlite:///FILE or postgresql://…."
