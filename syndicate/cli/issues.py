@@ -365,11 +365,12 @@ def pause(frame: Frame, issue: int, because: str) -> None:
 @site_command
 def resume(frame: Frame, issue: int) -> None:
     """Go on with a paused issue."""
-    from syndicate.cli.sending import follow
+    from syndicate.cli.sending import follow, says_how_far
     from syndicate.services.pause_issue import resume as resume_issue
 
-    resume_issue(frame.site.database, issue, actor=frame.actor, now=frame.now)
-    follow(frame, issue)
+    with says_how_far(frame, issue):
+        resume_issue(frame.site.database, issue, actor=frame.actor, now=frame.now)
+        follow(frame, issue)
 
 
 @issues.command()
@@ -401,7 +402,7 @@ def resolve(frame: Frame, issue: int, how: str | None) -> None:
 
     Uncertain are requests of which nobody can tell whether they were taken.
     """
-    from syndicate.cli.sending import follow
+    from syndicate.cli.sending import follow, says_how_far
     from syndicate.services.resolve_issue import resolve as resolve_issue
 
     if how not in ("resend", "count-as-sent"):
@@ -410,13 +411,13 @@ def resolve(frame: Frame, issue: int, how: str | None) -> None:
         )
     if not frame.confirm(f"Settle the uncertain readers of issue {issue} by --{how}?"):
         raise Refused("Nothing was changed.")
-    resolve_issue(
-        frame.site.database, issue, "resend" if how == "resend" else "count-as-sent", actor=frame.actor, now=frame.now
-    )
-    if how == "resend":
-        follow(frame, issue)
-    else:
+    if how == "count-as-sent":
+        resolve_issue(frame.site.database, issue, "count-as-sent", actor=frame.actor, now=frame.now)
         say_state(frame, issue)
+        return
+    with says_how_far(frame, issue):
+        resolve_issue(frame.site.database, issue, "resend", actor=frame.actor, now=frame.now)
+        follow(frame, issue)
 
 
 @issues.command()

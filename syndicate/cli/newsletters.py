@@ -212,7 +212,7 @@ def _list_missed(frame: Frame, name: str, cadence: str) -> None:
 
 
 def _send_missed(frame: Frame, declared: Newsletter, cadence: Cadence) -> None:
-    from syndicate.cli.sending import follow
+    from syndicate.cli.sending import follow, says_how_far
     from syndicate.services.approve_issue import approve
     from syndicate.services.settle_missed import send_missed
 
@@ -223,9 +223,10 @@ def _send_missed(frame: Frame, declared: Newsletter, cadence: Cadence) -> None:
     question = f"Send issue {issue.id} to {counted(issue.expected, 'reader')} now?"
     if not frame.confirm(question):
         raise Refused("Nothing was sent.", cure=f"Issue {issue.id} awaits approval; the slot stays missed.")
-    approve(database, issue.id, now=frame.now, actor=frame.actor, seal=issue.seal)
-    sent = send_missed(database, declared.name, cadence.name, issue.id, actor=frame.actor, now=frame.now)
-    follow(frame, sent.id)
+    with says_how_far(frame, issue.id):
+        approve(database, issue.id, now=frame.now, actor=frame.actor, seal=issue.seal)
+        send_missed(database, declared.name, cadence.name, issue.id, actor=frame.actor, now=frame.now)
+        follow(frame, issue.id)
 
 
 def _composed(frame: Frame, declared: Newsletter, cadence: Cadence) -> Issue:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -13,6 +15,7 @@ from syndicate.errors import SyndicateError, Unfinished, UsageError
 if TYPE_CHECKING:
     from threading import Event
 
+    from syndicate.core.issue import Issue
     from syndicate.process.delivering import Ended
 
 
@@ -47,15 +50,28 @@ def send_now_or_later(frame: Frame, issue_id: int, *, at: datetime | None) -> No
     Raises Unfinished when something is uncertain, paused or waiting."""
     from syndicate.services.approve_issue import schedule
 
-    issue = schedule(frame.site.database, issue_id, send_at=at or frame.now, now=frame.now, actor=frame.actor)
-    if issue.state == "scheduled" and issue.send_at is not None and issue.send_at > frame.now:
-        when = issue.send_at.astimezone(ZoneInfo(frame.site.newsletter(issue.newsletter).timezone))
-        frame.emit({"id": issue_id, "state": issue.state, "send_at": issue.send_at})
-        frame.say(
-            f"Issue {issue_id} goes out at {when:%Y-%m-%d %H:%M %Z}, by the `syndicate run` that is up then."
-        )
-        return
-    follow(frame, issue_id)
+    with says_how_far(frame, issue_id):
+        issue = schedule(frame.site.database, issue_id, send_at=at or frame.now, now=frame.now, actor=frame.actor)
+        if issue.state == "scheduled" and issue.send_at is not None and issue.send_at > frame.now:
+            frame.emit({"id": issue_id, "state": issue.state, "send_at": issue.send_at})
+            frame.say(_goes_later(frame, issue, issue.send_at))
+            return
+        follow(frame, issue_id)
+
+
+def _goes_later(frame: Frame, issue: Issue, at: datetime) -> str:
+    when = at.astimezone(ZoneInfo(frame.site.newsletter(issue.newsletter).timezone))
+    return f"Issue {issue.id} goes out at {when:%Y-%m-%d %H:%M %Z}, by the `syndicate run` that is up then."
+
+
+@contextmanager
+def says_how_far(frame: Frame, issue_id: int) -> Iterator[None]:
+    """For the block that commits to sending an issue, and follows it: whenever Ctrl-C comes, Stopped says what has
+    become of the issue, and whether somebody goes on with it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _stopped(frame, issue_id) from None
 
 
 def follow(frame: Frame, issue_id: int) -> None:
@@ -78,35 +94,53 @@ def follow(frame: Frame, issue_id: int) -> None:
         return ended
 
     name = f"Issue {issue_id}"
-    try:
+    with says_how_far(frame, issue_id):
         with posting(frame.site) as mail_api, Bars(frame) as bars:
             ended, told = drained(deliver, lambda: frame.warn(DRAINING) if here else None)
-    except KeyboardInterrupt:
-        raise _stopped(issue_id, here=here) from None
-    if told and ended.issue.state in ("scheduled", *UNDER_WAY):
-        raise _stopped(issue_id, here=here)
-    frame.emit({"id": issue_id, "state": ended.issue.state, "why": ended.issue.why, "books": ended.books.as_dict()})
-    if not frame.as_json:
-        say_ended(frame, ended)
+        if told and ended.issue.state in ("scheduled", *UNDER_WAY):
+            raise KeyboardInterrupt
+        frame.emit({"id": issue_id, "state": ended.issue.state, "why": ended.issue.why, "books": ended.books.as_dict()})
+        if not frame.as_json:
+            say_ended(frame, ended)
     if ended.unfinished:
         raise Unfinished(ended.unfinished)
 
 
-def _stopped(issue_id: int, *, here: bool) -> Stopped:
-    if here:
+def _stopped(frame: Frame, issue_id: int) -> Stopped:
+    """As the database has it now: the worker that is up may have begun before this command could look."""
+    from syndicate.process.delivering import UNDER_WAY, Ended
+    from syndicate.process.presence import worker_is_up
+    from syndicate.storage.halt import stopped_by
+    from syndicate.storage.issues import get_issue
+    from syndicate.storage.ledger import books
+
+    with frame.site.database.read() as connection:
+        issue = get_issue(connection, issue_id)
+        ended = Ended(issue, books(connection, issue_id), stopped_by(connection))
+    if issue.state == "approved":
+        return Stopped(f"Stopped. Issue {issue_id} is not sent.", cure=f"`syndicate issues send {issue_id}` sends it.")
+    if issue.state == "scheduled" and issue.send_at is not None and issue.send_at > frame.now:
+        return Stopped(_goes_later(frame, issue, issue.send_at), cure=f"`syndicate issues cancel {issue_id}` stops it.")
+    if issue.state not in ("scheduled", *UNDER_WAY) or ended.stopped_by is not None:
+        return Stopped(ended.unfinished or _ending(ended))
+    if worker_is_up(frame.site):
         return Stopped(
-            f"Stopped. Issue {issue_id} is not finished; what was done is kept.",
-            cure=f"`syndicate issues send {issue_id}` goes on.",
+            f"Issue {issue_id} is not finished, and the worker that is up goes on with it.",
+            cure=f"`syndicate issues pause {issue_id}` stops it.",
         )
     return Stopped(
-        f"Issue {issue_id} is not finished, and the worker that is up goes on with it.",
-        cure=f"`syndicate issues pause {issue_id}` stops it.",
+        f"Stopped. Issue {issue_id} is not finished; what was done is kept.",
+        cure=f"`syndicate issues send {issue_id}` goes on.",
     )
 
 
 def say_ended(frame: Frame, ended: Ended) -> None:
     """One line: the state and the books."""
+    frame.say(_ending(ended))
+
+
+def _ending(ended: Ended) -> str:
     balance = ended.books.as_dict()
     parts = ("refused", "suppressed", "withdrawn", "uncertain", "waiting")
     told = [f"{balance['accepted']:,} accepted", *(f"{balance[part]:,} {part}" for part in parts if balance[part])]
-    frame.say(f"Issue {ended.issue.id} is {ended.issue.state}: {balance['planned']:,} planned, {', '.join(told)}.")
+    return f"Issue {ended.issue.id} is {ended.issue.state}: {balance['planned']:,} planned, {', '.join(told)}."
