@@ -63,7 +63,11 @@ class Pace:
     def failed(self, now: datetime, retry_after_seconds: float, jitter: float) -> Pace:
         """A request came to nothing. `jitter` in [0, 1) spreads processes that failed together."""
         failures, seconds = self.failures + 1, retry_after_seconds
-        if failures >= FAILURES_TO_BRAKE:
+        if self.failures >= FAILURES_TO_BRAKE and self.holds(now):
+            # It was under way when the brake was put on: forty at once that an API's restart cut off are one failure,
+            # not forty with pauses that double each time.
+            failures = self.failures
+        elif failures >= FAILURES_TO_BRAKE:
             seconds = max(seconds, wait_seconds(failures - FAILURES_TO_BRAKE + 1, jitter))
         until = now + timedelta(seconds=seconds)
         return replace(self, failures=failures, hold_until=max(until, self.hold_until or until))

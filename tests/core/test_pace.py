@@ -24,6 +24,20 @@ def test_failures_in_a_row_leave_room_for_one_at_a_time_with_pauses() -> None:
     assert pace.accepted().room(8, 1) == 7
 
 
+def test_those_that_were_under_way_together_fail_as_one() -> None:
+    braked = Pace()
+    for _ in range(FAILURES_TO_BRAKE):
+        braked = braked.failed(NOW, 0.0, 0.0)
+    pace = braked
+    for _ in range(40):
+        pace = pace.failed(NOW + timedelta(seconds=0.1), 0.0, 0.0)
+    assert pace == braked
+    assert pace.hold_until is not None
+    again = pace.failed(pace.hold_until, 0.0, 0.0)
+    assert again.hold_until is not None
+    assert again.hold_until - pace.hold_until == 2 * (pace.hold_until - NOW)
+
+
 @given(st.lists(st.floats(0, 600), min_size=1, max_size=20), st.floats(0, 0.999))
 def test_the_longest_pause_that_the_api_asked_for_holds(waits: list[float], jitter: float) -> None:
     pace = Pace()

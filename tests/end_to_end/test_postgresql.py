@@ -101,6 +101,9 @@ def test_a_send_by_hand_and_the_daily_issue_at_once_give_nobody_an_article_twice
         told.setdefault(mail["To"], Counter()).update(found)
     assert len(told) == 60
     assert all(each == {"Story number 1": 1, "Story number 2": 1} for each in told.values()), told
+    for issue in site.json("issues", "list"):
+        books = site.json("issues", "books", str(issue["id"]))
+        assert (books["refused"], books["uncertain"], books["waiting"], books["balanced"]) == (0, 0, 0, True), books
 
 
 def test_killed_and_run_again_each_reader_has_one(site: SiteFolder) -> None:
