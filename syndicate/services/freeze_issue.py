@@ -95,14 +95,11 @@ def _whole(
     while True:
         with database.read() as connection:
             issue = get_issue(connection, issue_id)
-            end = freezing.end_of_chunk(connection, issue, issue.frozen_through, CHUNK)
         if issue.state != "freezing":
             return "already"
         if issue.frozen_through == freezing.UNFREEZING:
             return back_to_awaiting(database, issue_id, CHUNK)
-        if end is not None:
-            work.freeze_chunk(issue, end)
-        elif _finish(database, issue, now):
+        if not work.freeze_chunk(issue) and _finish(database, issue, now):
             return "sending"
 
 
@@ -239,38 +236,42 @@ class _Freezing:
             for key, variant in get_variants(connection, issue.id, issue.revision).items():
                 self.sizes[key] = people_per_request(sheet, variant.html, variant.text)
 
-    def freeze_chunk(self, issue: Issue, end: int) -> None:
-        """Freezes the people up to subscriber id `end`, unless somebody else did. When some of them need a version
-        that is not known yet it is made, and the chunk waits for the next call."""
+    def freeze_chunk(self, issue: Issue) -> bool:
+        """Freezes the next people, unless somebody else did; False when nobody is left. When some of them need a
+        version that is not known yet it is made, and the chunk waits for the next call."""
         try:
-            self._freeze(issue, end)
+            return self._freeze(issue)
         except _UnknownVersion:
             with self.database.read() as connection:
+                end = freezing.end_of_chunk(connection, issue, issue.frozen_through, CHUNK)
                 keys = freezing.variant_keys(connection, issue, self.history, issue.frozen_through, end)
             self._make_versions(issue, keys)
+            return True
 
-    def _freeze(self, issue: Issue, end: int) -> None:
+    def _freeze(self, issue: Issue) -> bool:
         with self.database.write() as connection:
             keep_people(connection)
             locked = get_issue(connection, issue.id, lock=True)
             if locked.state != "freezing" or locked.frozen_through != issue.frozen_through:
-                return
+                return True
             runs = freezing.freeze_chunk(
                 connection,
                 locked,
                 self.history,
-                after=issue.frozen_through,
-                through=end,
+                size=CHUNK,
                 base=freezing.highest_ordinal(connection, issue.id),
                 stored_keys=self.shortened,
                 nothing_left=self.nothing_left,
             )
+            if runs is None:
+                return False
             if any(run.variant_key not in self.sizes for run in runs):
                 raise _UnknownVersion
             for run in runs:
                 freezing.plan_run(connection, issue, run, self.sizes[run.variant_key])
         if self.progress is not None and runs:
             self.progress(runs[-1].last, issue.approved_expected)
+        return True
 
     def _make_versions(self, issue: Issue, keys: set[str]) -> None:
         for key in sorted(keys):

@@ -38,6 +38,7 @@ _recipients = tables.issue_recipients
 _people = tables.subscribers
 _subscriptions = tables.subscriptions
 _batches = tables.batches
+_COLUMNS = ["issue_id", "ordinal", "subscriber_id", "address", "email", "name", "variant_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +50,21 @@ class Run:
     last: int
 
 
-def end_of_chunk(connection: Connection, issue: Issue, after: int, size: int) -> int | None:
-    """The highest subscriber id of the next chunk of the audience above `after`, of at most `size` people; None when
-    there are none."""
+def end_of_chunk(connection: Connection, issue: Issue, after: int, size: int | None) -> int | None:
+    """The highest subscriber id of the next chunk of the audience above `after`, of at most `size` people, or of all
+    who are left; None when there are none."""
     if issue.audience.to is not None:
         named = _people.c.id.label("member")
-        ids = _audience(issue, after, None).with_only_columns(named).order_by(named).limit(size).subquery()
+        ids = _audience(issue, after, None).with_only_columns(named)
     else:
         # By the index of subscriptions alone: a few of them may be paused or suppressed, and their chunk the smaller.
-        member = _subscriptions.c.subscriber_id.label("member")
-        of = [_subscriptions.c.newsletter == issue.newsletter, _subscriptions.c.status == "active", member > after]
+        named = _subscriptions.c.subscriber_id.label("member")
+        of = [_subscriptions.c.newsletter == issue.newsletter, _subscriptions.c.status == "active", named > after]
         if issue.audience.cadence is not None:
             of.append(_subscriptions.c.cadence == issue.audience.cadence)
-        ids = sa.select(member).where(*of).order_by(member).limit(size).subquery()
-    end: int | None = connection.execute(sa.select(sa.func.max(ids.c.member))).scalar_one()
+        ids = sa.select(named).where(*of)
+    chunk = (ids.order_by(named).limit(size) if size else ids).subquery()
+    end: int | None = connection.execute(sa.select(sa.func.max(chunk.c.member))).scalar_one()
     return end
 
 
@@ -120,7 +122,7 @@ def earlier_versions(connection: Connection, issue: Issue, articles: Collection[
     ]
 
 
-def variant_keys(connection: Connection, issue: Issue, history: History, after: int, through: int) -> set[str]:
+def variant_keys(connection: Connection, issue: Issue, history: History, after: int, through: int | None) -> set[str]:
     """The variant keys of the people of a chunk."""
     query = _audience(issue, after, through).with_only_columns(version_key(issue, history)).distinct()
     return set(connection.execute(query).scalars())
@@ -131,31 +133,24 @@ def freeze_chunk(
     issue: Issue,
     history: History,
     *,
-    after: int,
-    through: int,
+    size: int,
     base: int,
     stored_keys: Mapping[str, str],
     nothing_left: Collection[str],
-) -> list[Run]:
-    """Freezes the people with ids in (after, through], ordinals from base + 1 on, people of one version side by side.
+) -> list[Run] | None:
+    """Freezes the next people of the issue, at most `size`, ordinals from base + 1 on, people of one version side by
+    side. None when nobody is left.
 
     `stored_keys` maps a key to what is stored where that differs (other keys are cut at the column's width: they are
     then not known); people whose key is in `nothing_left` are left out."""
-    columns = ["issue_id", "ordinal", "subscriber_id", "address", "email", "name", "variant_key"]
-    change_issue(connection, issue.id, frozen_through=through)
     if _all_alike(connection, issue, history):
-        # Nothing to sort by: they come in the order of an index.
-        member = _people.c.id if issue.audience.to is not None else _subscriptions.c.subscriber_id
-        ordinal = sa.func.row_number().over(order_by=member) + base
-        theirs = (_people.c.id, _people.c.address, _people.c.email, _people.c.name)
-        alike = _audience(issue, after, through).with_only_columns(
-            sa.literal(issue.id), ordinal, *theirs, sa.literal("")
-        )
-        connection.execute(sa.insert(_recipients).from_select(columns, alike))
-        last = highest_ordinal(connection, issue.id)
-        return [Run("", base + 1, last)] if last > base else []
+        return _freeze_alike(connection, issue, size, base)
+    through = end_of_chunk(connection, issue, issue.frozen_through, size)
+    if through is None:
+        return None
+    change_issue(connection, issue.id, frozen_through=through)
     key = version_key(issue, history)
-    people = _audience(issue, after, through).add_columns(key.label("variant_key")).subquery()
+    people = _audience(issue, issue.frozen_through, through).add_columns(key.label("variant_key")).subquery()
     stored: sa.ColumnElement[str] = sa.func.substr(people.c.variant_key, 1, LONGEST_KEY)
     if stored_keys:
         stored = sa.case(dict(stored_keys), value=people.c.variant_key, else_=stored)
@@ -165,7 +160,7 @@ def freeze_chunk(
     )
     if nothing_left:
         chosen = chosen.where(people.c.variant_key.not_in(sorted(nothing_left)))
-    connection.execute(sa.insert(_recipients).from_select(columns, chosen))
+    connection.execute(sa.insert(_recipients).from_select(_COLUMNS, chosen))
     runs = (
         sa.select(_recipients.c.variant_key, sa.func.min(_recipients.c.ordinal), sa.func.max(_recipients.c.ordinal))
         .where(_recipients.c.issue_id == issue.id, _recipients.c.ordinal > base)
@@ -173,6 +168,32 @@ def freeze_chunk(
         .order_by(sa.func.min(_recipients.c.ordinal))
     )
     return [Run(*row) for row in connection.execute(runs)]
+
+
+def _freeze_alike(connection: Connection, issue: Issue, size: int, base: int) -> list[Run] | None:
+    """As `freeze_chunk`, of people who all get the issue's own version: nothing to sort by, so they come in the order
+    of the indexes of two tables, as many as there shall be."""
+    highest = end_of_chunk(connection, issue, issue.frozen_through, None)
+    if highest is None:
+        return None
+    member = _people.c.id if issue.audience.to is not None else _subscriptions.c.subscriber_id
+    ordinal = sa.func.row_number().over(order_by=member) + base
+    theirs = (_people.c.id, _people.c.address, _people.c.email, _people.c.name)
+    chosen = _audience(issue, issue.frozen_through, None).with_only_columns(
+        sa.literal(issue.id), ordinal, *theirs, sa.literal("")
+    )
+    # Spelled out: planned for any number, the join would be another.
+    chosen = chosen.order_by(member).limit(sa.literal_column(str(size)))
+    connection.execute(sa.insert(_recipients).from_select(_COLUMNS, chosen))
+    last = highest_ordinal(connection, issue.id)
+    if last - base == size:
+        highest = connection.execute(
+            sa.select(_recipients.c.subscriber_id).where(
+                _recipients.c.issue_id == issue.id, _recipients.c.ordinal == last
+            )
+        ).scalar_one()
+    change_issue(connection, issue.id, frozen_through=highest)
+    return [Run("", base + 1, last)] if last > base else []
 
 
 def _all_alike(connection: Connection, issue: Issue, history: History) -> bool:

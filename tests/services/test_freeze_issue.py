@@ -97,6 +97,37 @@ def test_everybody_active_is_frozen_once_and_planned_once(database: Database) ->
     assert freeze_it(database, issue_id) == "already"
 
 
+@pytest.mark.parametrize(
+    "out",
+    [
+        pytest.param(range(18, 26), id="the last"),
+        pytest.param(range(1, 19), id="the first"),
+        pytest.param(range(8, 16), id="a whole chunk"),
+        pytest.param([7, 14, 21, 25], id="the ends of chunks"),
+        pytest.param(range(2, 26), id="all but the first"),
+        pytest.param(range(1, 25), id="all but the last"),
+    ],
+)
+@pytest.mark.parametrize("how", ["suppressed", "paused", "left"])
+@pytest.mark.parametrize("alike", [True, False], ids=["alike", "one starts earlier"])
+def test_whoever_is_out_everybody_else_is_frozen(
+    database: Database, out: Sequence[int], how: str, alike: bool
+) -> None:
+    articles = make_newsroom(database)
+    add_readers(database, 25)
+    if how == "suppressed":
+        change_people(database, out, suppressed="complaint")
+    else:
+        paused = {"paused_until": NOW + timedelta(days=9)}
+        change_subscriptions(database, out, **(paused if how == "paused" else {"status": "left"}))
+    inside = [number for number in range(1, 26) if number not in out]
+    if not alike:
+        change_subscriptions(database, inside[:1], resume_from=0)
+    assert freeze_it(database, issue_id := make_issue(database, articles)) == "sending"
+    assert sorted(row.subscriber_id for row in recipients(database, issue_id)) == inside
+    assert [row.ordinal for row in recipients(database, issue_id)] == list(range(1, len(inside) + 1))
+
+
 def test_requests_are_full_when_everybody_gets_the_same(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(freeze_issue, "CHUNK", 20)
     articles = make_newsroom(database)

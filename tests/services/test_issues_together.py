@@ -6,7 +6,6 @@ import threading
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -22,7 +21,7 @@ from syndicate.services.cancel_issue import cancel
 from syndicate.services.deliver_issue import deliver
 from syndicate.services.pause_issue import pause, resume
 from syndicate.services.sweep_issues import sweep
-from syndicate.storage import freezing, tables
+from syndicate.storage import tables
 from syndicate.storage.database import Database
 from syndicate.storage.issues import get_issue
 from syndicate.storage.workers import worker_lock
@@ -244,19 +243,12 @@ def test_a_newsletter_renamed_while_it_is_frozen_loses_nobody(
     articles = make_newsroom(database)
     add_readers(database, 20)
     issue_id = make_issue(database, articles)
-    end_of_chunk = freezing.end_of_chunk
 
-    def renamed_after_the_look(*arguments: Any) -> int | None:
-        end = end_of_chunk(*arguments)
-        if end == 10:
-            monkeypatch.setattr(freezing, "end_of_chunk", end_of_chunk)
-            thread = threading.Thread(target=rename, args=(database,))
-            thread.start()
-            thread.join()
-        return end
+    def rename_half_way(done: int, _of: int | None) -> None:
+        if done == 10:
+            rename(database)
 
-    monkeypatch.setattr(freezing, "end_of_chunk", renamed_after_the_look)
-    freeze_it(database, issue_id)
+    freeze_it(database, issue_id, progress=rename_half_way)
     assert books_now(database, issue_id).planned == 20
 
 

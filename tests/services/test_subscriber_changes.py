@@ -196,9 +196,7 @@ def test_who_is_erased_while_an_issue_is_frozen_is_in_no_row_of_it(database: Dat
     with database.write() as connection:
         keep_people(connection)
         frozen = get_issue(connection, issue_id, lock=True)
-        freezing.freeze_chunk(
-            connection, frozen, History(), after=0, through=5, base=0, stored_keys={}, nothing_left=()
-        )
+        freezing.freeze_chunk(connection, frozen, History(), size=5, base=0, stored_keys={}, nothing_left=())
         erasing.append(
             threading.Thread(target=erase_subscriber, args=(database,), kwargs={"email": address(3), "now": NOW})
         )

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
+from syndicate.core.history import History
 from syndicate.core.issue import Audience, Issue
 from syndicate.core.mail_event import MailEvent
 from syndicate.core.subscriber import Subscriber
@@ -63,6 +64,10 @@ def _log_of_one_kind(connection: Connection) -> None:
     assert len(audit_search.log_entries(connection, action="issue.p", before=900)) == 1
 
 
+def freeze_next(connection: Connection, issue: Issue) -> None:
+    freezing.freeze_chunk(connection, issue, History(), size=10_000, base=0, stored_keys={}, nothing_left=())
+
+
 def label_of(*_parts: int) -> str:
     return ""
 
@@ -87,6 +92,9 @@ ACTIONS: dict[str, Callable[[Connection], object]] = {
     "the end of a chunk": lambda c: freezing.end_of_chunk(c, DAILY, 500, 10_000),
     "the end of a chunk of everybody": lambda c: freezing.end_of_chunk(c, EVERYBODY, 500, 10_000),
     "the end of a chunk of a few": lambda c: freezing.end_of_chunk(c, A_FEW, 500, 10_000),
+    "all the rest of a chunk": lambda c: freezing.end_of_chunk(c, EVERYBODY, 500, None),
+    "the next people of everybody": lambda c: freeze_next(c, EVERYBODY),
+    "the next people of a few": lambda c: freeze_next(c, A_FEW),
     "who starts elsewhere": lambda c: starts.somebody_starts_elsewhere(c, "morning"),
     "the earliest start": lambda c: freezing.earliest_start(c, DAILY),
     "how many are in the audience": lambda c: audience.count_audience(c, "morning", DAILY.audience, now=NOW),
