@@ -20,26 +20,16 @@ Field = Literal["leaving", "choosing", "name"]
 _FIELDS: Mapping[str, Field] = {"unsubscribe": "leaving", "preferences": "choosing", "name": "name"}
 """By the placeholder that stands for it, whose link is its token with what stands before it."""
 
-LONG = 500
-"""From so many characters on it pays to write what is the same in all copies once."""
-
-
-class Spliced(str):
-    """A text that knows its `parts`: every other, from the first on, is a literal, which it shares with many."""
-
-    parts: Sequence[str]
-
 
 class Wording:
     """A text with places for each recipient's own values: `literals[0]`, the value of `fields[0]`, `literals[1]`, …"""
 
-    __slots__ = ("_is_long", "_parts", "_places", "fields", "fill", "literals")
+    __slots__ = ("_parts", "_places", "fields", "fill", "literals")
 
     def __init__(self, literals: Sequence[str], fields: Sequence[Field] = ()) -> None:
         self.literals, self.fields = tuple(literals), tuple(fields)
         self._parts = [""] * (len(self.literals) + len(self.fields))
         self._parts[::2] = self.literals
-        self._is_long = sum(map(len, self.literals)) > LONG
         self._places = tuple(
             [1 + 2 * at for at, field in enumerate(self.fields) if field == wanted]
             for wanted in ("leaving", "choosing", "name")
@@ -71,11 +61,7 @@ class Wording:
         for places, value in zip(self._places, (leaving, choosing, name), strict=True):
             for at in places:
                 parts[at] = value
-        if not self._is_long:
-            return "".join(parts)
-        spliced = Spliced("".join(parts))
-        spliced.parts = parts
-        return spliced
+        return "".join(parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +83,11 @@ class Letter:
         wordings = (self.subject, self.html, self.text, *(value for _, value in self.headers))
         return frozenset(field for wording in wordings for field in wording.fields)
 
+    @property
+    def in_order(self) -> list[tuple[str, Wording]]:
+        """The headers as they stand in a mail: those first that differ."""
+        return sorted(self.headers, key=lambda header: not header[1].fields)
+
 
 class Addressee(NamedTuple):
     """One recipient of a letter, with the values for its places. `own` is what the Message-ID of their mail is made
@@ -115,8 +106,7 @@ class Copies(Sequence[Message]):
     def __init__(self, letter: Letter, people: Sequence[Addressee], message_id: Callable[[int | str], str]) -> None:
         self.letter, self.people = letter, people
         self._message_id = message_id
-        self._own = [(name, value) for name, value in letter.headers if value.fields]
-        self._common = tuple((name, value.literals[0]) for name, value in letter.headers if not value.fields)
+        self._headers = letter.in_order
 
     @classmethod
     def of(cls, message: Message) -> Copies:
@@ -142,6 +132,12 @@ class Copies(Sequence[Message]):
     def message_ids(self) -> list[str]:
         """Those of all, in order."""
         return [self._message_id(person.own) for person in self.people]
+
+    def filled(self, wording: Wording) -> list[str]:
+        """A wording of the letter, other than HTML, as each has it; once where all have the same."""
+        if not wording.fields:
+            return list(wording.literals)
+        return [wording.fill(person.leaving, person.choosing, person.name) for person in self.people]
 
     def __len__(self) -> int:
         return len(self.people)
@@ -173,8 +169,7 @@ class Copies(Sequence[Message]):
             text=letter.text.fill(leaving, choosing, name),
             headers=(
                 *((("Message-ID", message_id),) if message_id else ()),
-                *((header, value.fill(leaving, choosing, name)) for header, value in self._own),
-                *self._common,
+                *((header, value.fill(leaving, choosing, name)) for header, value in self._headers),
             ),
             to_name=name,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -120,6 +120,14 @@ def check_headers(headers: Iterable[tuple[str, str]]) -> None:
     """Raises BadInput unless every name and value is printable ASCII on one line of at most 998 octets."""
     for name, value in headers:
         _check_header(name, value)
+
+
+def check_values(name: str, values: Sequence[str]) -> None:
+    """The same for many values of one header."""
+    _check_header(name, max(values, key=len, default=""))
+    together = "".join(values)
+    if not together.isascii() or not together.isprintable():
+        check_headers((name, value) for value in values)
 
 
 # Most of them are the same in each mail.

@@ -9,18 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 from email.utils import parseaddr
 from functools import lru_cache
 from itertools import chain, repeat
-from json.encoder import encode_basestring_ascii as _escape
 
-from syndicate.core.copies import Copies, Spliced
+from syndicate.core.copies import Copies
 from syndicate.core.headers import check_headers, check_one_line
 from syndicate.core.message import CapabilitySheet, Message
 from syndicate.errors import BadInput
 
 _PLAIN_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _ADDRESS = re.compile(r"[!-~]+@[A-Za-z0-9._-]+")
-_PLACE = "\x00body\x00"
-"""Where a body is put in: no text of a mail may hold this."""
-_WRITTEN_PLACE = _escape(_PLACE).encode("ascii")
 _NOT_IN_ADDRESS = re.compile(r'[<>,;:"()\[\]\\ ]')
 
 WRITTEN_BY_THE_API = frozenset(
@@ -144,49 +140,8 @@ def one_letter(messages: Sequence[Message], sheet: CapabilitySheet) -> Copies:
 
 def json_bytes(request: object, sheet: CapabilitySheet) -> bytes:
     """Compact JSON in the order of the fields: the same request always gives the same bytes. In ASCII, which Python
-    writes three times as fast as UTF-8. What `body` gave is put in as it was spliced. Raises BadInput when it is larger
-    than the API takes."""
-    bodies: list[bytes] = []
-
-    def hold(spliced: object) -> str:
-        assert isinstance(spliced, _Body)
-        bodies.append(spliced.written)
-        return _PLACE
-
-    parts = json.dumps(request, separators=(",", ":"), default=hold).encode("ascii").split(_WRITTEN_PLACE)
-    written = [b""] * (len(parts) + len(bodies))
-    written[::2], written[1::2] = parts, bodies
-    return within(b"".join(written), sheet)
-
-
-def body(words: str, what: str) -> object:
-    """The text of a mail for `json_bytes`, of which what stands in all copies is looked at and written once. Raises
-    BadInput as `text` does."""
-    if not isinstance(words, Spliced):
-        return text(words, what)
-    parts = [b""] * len(words.parts)
-    parts[::2] = [_literal(part, what) for part in words.parts[::2]]
-    parts[1::2] = [_inside(text(part, what)) for part in words.parts[1::2]]
-    return _Body(b"".join((b'"', *parts, b'"')))
-
-
-class _Body:
-    """A string that is written as JSON already."""
-
-    __slots__ = ("written",)
-
-    def __init__(self, written: bytes) -> None:
-        self.written = written
-
-
-@lru_cache(maxsize=64)
-def _literal(words: str, what: str) -> bytes:
-    return _inside(text(words, what))
-
-
-def _inside(words: str) -> bytes:
-    """The inside of a string of JSON."""
-    return _escape(words)[1:-1].encode("ascii")
+    writes three times as fast as UTF-8. Raises BadInput when it is larger than the API takes."""
+    return within(json.dumps(request, separators=(",", ":")).encode("ascii"), sheet)
 
 
 def with_first(body: bytes, fields: Mapping[str, object]) -> bytes:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from syndicate.core.message import Answer, CapabilitySheet, Message, label
 from syndicate.errors import BadInput, MailAPIError
 from syndicate.http import Failure, Reply
-from syndicate.mail import answers, encoding
+from syndicate.mail import answers, encoding, whole_mails
 from syndicate.mail.base import Connection
 from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
 
@@ -86,8 +86,10 @@ class Mailjet:
         self._client = client_for(connection)
 
     def build(self, messages: Sequence[Message]) -> bytes:
-        encoding.check_count(messages, SHEET)
-        return encoding.json_bytes({"Messages": [_message(message) for message in messages]}, SHEET)
+        mails = whole_mails.copies_of(messages, SHEET)
+        if any(len(subject) > _LONGEST_SUBJECT for copies in mails for subject in copies.filled(copies.letter.subject)):
+            raise BadInput(f"Mailjet takes subjects of at most {_LONGEST_SUBJECT} characters.", cure="Shorten it.")
+        return whole_mails.request(mails, SHEET, _message, _mailbox, around=(b'{"Messages":[', b"]}"))
 
     def post(self, body: bytes, *, key: str, count: int) -> Answer:
         reply = self._client.post(self.url, body, self._headers)
@@ -132,23 +134,21 @@ class Mailjet:
         return [str(one.get("CustomID", "")) for one in data]
 
 
-def _message(message: Message) -> dict[str, object]:
-    subject = encoding.line(message.subject, "The subject")
-    if len(subject) > _LONGEST_SUBJECT:
-        raise BadInput(f"Mailjet takes subjects of at most {_LONGEST_SUBJECT} characters.", cure="Shorten it.")
-    headers = encoding.header_fields(message, "Mailjet")
+def _message(mail: whole_mails.Blank) -> dict[str, object]:
+    letter = mail.letter
     written: dict[str, object] = {
-        "From": _mailbox(encoding.line(message.from_name, "The sender's name"), message.from_email),
-        "To": [_mailbox(encoding.line(message.to_name, "A reader's name"), message.to_email)],
+        "From": _mailbox(encoding.line(letter.from_name, "The sender's name"), letter.from_email),
+        "To": [whole_mails.TO],
     }
-    if message.reply_to:
-        written["ReplyTo"] = _mailbox(*encoding.split_mailbox(message.reply_to, "The reply address"))
-    written["Subject"] = subject
+    if letter.reply_to:
+        written["ReplyTo"] = _mailbox(*encoding.split_mailbox(letter.reply_to, "The reply address"))
+    written["Subject"] = mail.subject
+    headers = mail.headers("Mailjet")
     written["Headers"] = {name: value for name, value in headers.items() if name.lower() not in _WRITTEN_BY_MAILJET}
-    if message.text:
-        written["TextPart"] = encoding.body(message.text, "The text of a mail")
-    written["HTMLPart"] = encoding.body(message.html, "The HTML of a mail")
-    written["CustomID"] = label(message.message_id)
+    if mail.has_text:
+        written["TextPart"] = mail.text
+    written["HTMLPart"] = mail.html
+    written["CustomID"] = whole_mails.LABEL
     written["TrackOpens"] = written["TrackClicks"] = "disabled"
     return written
 

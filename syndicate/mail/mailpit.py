@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from syndicate.core.message import Answer, CapabilitySheet, Message
-from syndicate.errors import BadInput
 from syndicate.http import Failure, Reply
-from syndicate.mail import answers, encoding
+from syndicate.mail import answers, encoding, whole_mails
 from syndicate.mail.base import Connection
 from syndicate.mail.endpoint import base_url, client_for, fingerprint
 
@@ -54,24 +53,8 @@ class Mailpit:
         self.account = fingerprint("mailpit", self._base, self._user)
 
     def build(self, messages: Sequence[Message]) -> bytes:
-        if len(messages) != 1:
-            raise BadInput(f"Mailpit takes one message a request, not {len(messages)}.", cure="Plan batches of one.")
-        message = messages[0]
-        headers = encoding.header_fields(message, "Mailpit")
-        date = next((headers.pop(name) for name in list(headers) if name.lower() == "date"), None)
-        request: dict[str, object] = {
-            "From": _mailbox(encoding.line(message.from_name, "The sender's name"), message.from_email),
-            "To": [_mailbox(encoding.line(message.to_name, "A reader's name"), message.to_email)],
-        }
-        if message.reply_to:
-            request["ReplyTo"] = [_mailbox(*encoding.split_mailbox(message.reply_to, "The reply address"))]
-        request["Subject"] = encoding.line(message.subject, "The subject")
-        request["Headers"] = headers
-        if date is not None:
-            request["Date"] = date
-        request["Text"] = encoding.body(message.text, "The text of a mail")
-        request["HTML"] = encoding.body(message.html, "The HTML of a mail")
-        return encoding.json_bytes(request, SHEET)
+        mails = whole_mails.copies_of(messages, SHEET)
+        return whole_mails.request(mails, SHEET, _message, _mailbox, around=(b"", b""))
 
     def post(self, body: bytes, *, key: str, count: int) -> Answer:
         reply = self._client.post(self.url, body, self._headers)
@@ -106,6 +89,24 @@ class Mailpit:
             if len(messages) < _LOOKUP_PAGE:
                 return False
         return None
+
+
+def _message(mail: whole_mails.Blank) -> dict[str, object]:
+    letter = mail.letter
+    headers = mail.headers("Mailpit")
+    date = next((headers.pop(name) for name in list(headers) if name.lower() == "date"), None)
+    request: dict[str, object] = {
+        "From": _mailbox(encoding.line(letter.from_name, "The sender's name"), letter.from_email),
+        "To": [whole_mails.TO],
+    }
+    if letter.reply_to:
+        request["ReplyTo"] = [_mailbox(*encoding.split_mailbox(letter.reply_to, "The reply address"))]
+    request["Subject"] = mail.subject
+    request["Headers"] = headers
+    if date is not None:
+        request["Date"] = date
+    request["Text"], request["HTML"] = mail.text, mail.html
+    return request
 
 
 def _mailbox(name: str, email: str) -> dict[str, str]:

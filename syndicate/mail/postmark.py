@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from syndicate.core.copies import Copies
 from syndicate.core.message import LABEL, Answer, CapabilitySheet, Message, label
 from syndicate.errors import BadInput
 from syndicate.http import Failure, Reply
-from syndicate.mail import answers, encoding
+from syndicate.mail import answers, encoding, whole_mails
 from syndicate.mail.base import Connection
 from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
 
@@ -92,27 +93,29 @@ class Postmark:
         self._record = client_for(connection, max_answer_bytes=_LARGEST_RECORD)
 
     def build(self, messages: Sequence[Message]) -> bytes:
-        encoding.check_count(messages, SHEET)
-        request = _tag([message.message_id for message in messages])
-        return encoding.json_bytes([self._email(message, request) for message in messages], SHEET)
+        mails = whole_mails.copies_of(messages, SHEET)
+        for copies in mails:
+            _check_size(copies)
+        tag = _tag([message_id for copies in mails for message_id in copies.message_ids()])
+        return whole_mails.request(mails, SHEET, self._email, encoding.mailbox, said_of_all=tag)
 
-    def _email(self, message: Message, request: str) -> dict[str, object]:
+    def _email(self, mail: whole_mails.Blank) -> dict[str, object]:
+        letter = mail.letter
         email: dict[str, object] = {
-            "From": encoding.mailbox(encoding.line(message.from_name, "The sender's name"), message.from_email),
-            "To": encoding.mailbox(encoding.line(message.to_name, "A reader's name"), message.to_email),
+            "From": encoding.mailbox(encoding.line(letter.from_name, "The sender's name"), letter.from_email),
+            "To": whole_mails.TO,
         }
-        if message.reply_to:
-            email["ReplyTo"] = encoding.mailbox(*encoding.split_mailbox(message.reply_to, "The reply address"))
-        headers = encoding.header_fields(message, "Postmark")
-        email["Subject"] = encoding.line(message.subject, "The subject")
+        if letter.reply_to:
+            email["ReplyTo"] = encoding.mailbox(*encoding.split_mailbox(letter.reply_to, "The reply address"))
+        email["Subject"] = mail.subject
+        headers = mail.headers("Postmark")
         # It dates a message itself, and keeps a Message-ID only when told to.
         email["Headers"] = [
             *({"Name": name, "Value": value} for name, value in headers.items() if name.lower() != "date"),
             {"Name": "X-PM-KeepID", "Value": "true"},
         ]
-        email["TextBody"] = _body(message.text, "The text of a mail")
-        email["HtmlBody"] = _body(message.html, "The HTML of a mail")
-        email["Metadata"] = {_REQUEST: request, LABEL: label(message.message_id)}
+        email["TextBody"], email["HtmlBody"] = mail.text, mail.html
+        email["Metadata"] = {_REQUEST: whole_mails.REQUEST, LABEL: whole_mails.LABEL}
         email["MessageStream"] = self._stream
         email["TrackOpens"], email["TrackLinks"] = False, "None"
         return email
@@ -169,12 +172,18 @@ def _tag(message_ids: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sorted(message_ids)).encode()).hexdigest()[:32]
 
 
-def _body(words: str, what: str) -> object:
-    body = encoding.body(words, what)
-    # A character has four octets at the most.
-    if len(words) > _LARGEST_BODY // 4 and len(words.encode("utf-8")) > _LARGEST_BODY:
-        raise BadInput(f"{what} is larger than Postmark takes ({_LARGEST_BODY:,} bytes).", cure="Shorten the issue.")
-    return body
+def _check_size(copies: Copies) -> None:
+    # A character has four octets at the most, and their own values are short.
+    letter = copies.letter
+    if max(sum(map(len, words.literals)) for words in (letter.html, letter.text)) < _LARGEST_BODY // 8:
+        return
+    for mail in copies:
+        for what, words in (("HTML", mail.html), ("text", mail.text)):
+            if len(words.encode("utf-8", "replace")) > _LARGEST_BODY:
+                raise BadInput(
+                    f"The {what} of a mail is larger than Postmark takes ({_LARGEST_BODY:,} bytes).",
+                    cure="Shorten the issue.",
+                )
 
 
 def _read(reply: Reply, count: int) -> Answer:

@@ -14,7 +14,7 @@ from typing import Any
 from syndicate.core.message import Answer, CapabilitySheet, Message
 from syndicate.errors import BadInput
 from syndicate.http import Failure, Reply
-from syndicate.mail import answers, encoding
+from syndicate.mail import answers, encoding, whole_mails
 from syndicate.mail.base import Connection
 from syndicate.mail.endpoint import api_key, base_url, client_for, fingerprint
 
@@ -73,8 +73,7 @@ class Resend:
         self._client = client_for(connection)
 
     def build(self, messages: Sequence[Message]) -> bytes:
-        encoding.check_count(messages, SHEET)
-        return encoding.json_bytes([_email(message) for message in messages], SHEET)
+        return whole_mails.request(whole_mails.copies_of(messages, SHEET), SHEET, _email, encoding.ascii_mailbox)
 
     def post(self, body: bytes, *, key: str, count: int) -> Answer:
         if not 1 <= len(key) <= _LONGEST_KEY or not key.isascii() or not key.isprintable():
@@ -88,17 +87,17 @@ class Resend:
         return None
 
 
-def _email(message: Message) -> dict[str, object]:
+def _email(mail: whole_mails.Blank) -> dict[str, object]:
+    letter = mail.letter
     email: dict[str, object] = {
-        "from": _sender(message.from_name, message.from_email),
-        "to": [encoding.ascii_mailbox(encoding.line(message.to_name, "A reader's name"), message.to_email)],
-        "subject": encoding.line(message.subject, "The subject"),
+        "from": _sender(letter.from_name, letter.from_email),
+        "to": [whole_mails.TO],
+        "subject": mail.subject,
     }
-    if message.reply_to:
-        email["reply_to"] = [encoding.ascii_mailbox(*encoding.split_mailbox(message.reply_to, "The reply address"))]
-    email["headers"] = encoding.header_fields(message, "Resend")
-    email["text"] = encoding.body(message.text, "The text of a mail")
-    email["html"] = encoding.body(message.html, "The HTML of a mail")
+    if letter.reply_to:
+        email["reply_to"] = [encoding.ascii_mailbox(*encoding.split_mailbox(letter.reply_to, "The reply address"))]
+    email["headers"] = mail.headers("Resend")
+    email["text"], email["html"] = mail.text, mail.html
     return email
 
 
