@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
+
+from sqlalchemy.engine import Connection
 
 from syndicate.core import reader_steps
 from syndicate.core.asked import Asked
@@ -16,6 +18,7 @@ from syndicate.core.subscriber import Subscriber
 from syndicate.storage import people
 from syndicate.storage.database import Database
 from syndicate.storage.reader_steps import find_by_hash, lift_own, write_steps
+from syndicate.storage.renames import list_renames, name_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Confirmation:
 def look_at(database: Database, asked: Asked, newsletters: Sequence[Newsletter], now: datetime) -> Confirmation:
     """What the button would do. Nothing is written."""
     with database.read() as connection:
+        asked = _by_names_of_now(connection, asked)
         person = find_by_hash(connection, asked.address_hash)
     return _look(person, asked, newsletters, now)
 
@@ -40,6 +44,7 @@ def confirm(
     """Makes the person active in what they asked for, unless the link is too old, or they left since. Twice is once."""
     with database.write() as connection:
         people.lock_people(connection)
+        asked = _by_names_of_now(connection, asked)
         person = find_by_hash(connection, asked.address_hash)
         found = _look(person, asked, newsletters, now)
         if found.state != "open" or person is None:
@@ -50,6 +55,11 @@ def confirm(
             lift_own(connection, asked.address_hash, proof.origin, now, before=asked.at)
         write_steps(connection, person.id, asked.address_hash, steps, proof, now)
         return _look(find_by_hash(connection, asked.address_hash), asked, newsletters, now)
+
+
+def _by_names_of_now(connection: Connection, asked: Asked) -> Asked:
+    renames = list_renames(connection)
+    return replace(asked, newsletters=tuple(name_now(renames, name, asked.at) for name in asked.newsletters))
 
 
 def _look(

@@ -17,6 +17,7 @@ from syndicate.core.window import Role
 from syndicate.storage import tables
 from syndicate.storage.articles import select_articles
 from syndicate.storage.issues import get_composition, to_issue
+from syndicate.storage.renames import list_renames, name_now
 
 _issues, _variants, _batches = tables.issues, tables.variants, tables.batches
 
@@ -47,15 +48,19 @@ def neighbours(connection: Connection, newsletter: str, issue_id: int) -> tuple[
 
 
 def find_past_issue(connection: Connection, newsletter: str, issue_id: int) -> tuple[Issue, str] | None:
-    """That issue of the newsletter with its subject, if it went out; one that went to named readers only, too: they
-    have its address."""
+    """That issue of the newsletter, by the name that it has or had then, with its subject, if it went out; one that
+    went to named readers only, too: they have its address."""
     query = (
         sa.select(_issues, _variants.c.subject.label("said"))
         .join(_variants, _own_variant())
-        .where(_issues.c.newsletter == newsletter, _issues.c.id == issue_id, _went_out())
+        .where(_issues.c.id == issue_id, _went_out())
     )
     row = connection.execute(query).one_or_none()
-    return (to_issue(row), _plain(row.said)) if row is not None else None
+    if row is None:
+        return None
+    if row.newsletter not in (newsletter, name_now(list_renames(connection), newsletter, row.drafted_at)):
+        return None
+    return to_issue(row), _plain(row.said)
 
 
 def shown_articles(connection: Connection, issue_id: int, web_url: str) -> tuple[list[tuple[Article, Role]], int]:

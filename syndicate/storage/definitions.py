@@ -14,6 +14,7 @@ from syndicate.core.feed import Feed
 from syndicate.core.newsletter import Newsletter
 from syndicate.errors import SettingsError
 from syndicate.storage import tables
+from syndicate.storage.renames import record_rename
 
 _SECTIONS: Mapping[str, sa.Table] = {
     "sources": tables.sources,
@@ -87,7 +88,7 @@ def sync(
     mistakes: list[str] = []
     for section, table in _SECTIONS.items():
         for new, old in (renamed or {}).get(section, {}).items():
-            mistakes += _rename(connection, section, old, new)
+            mistakes += _rename(connection, section, old, new, now)
         rows = dict(connection.execute(sa.select(table.c.name, table.c.retired)).all())
         wanted = declared[section]
         stopped = set((retired or {}).get(section, ()))
@@ -158,7 +159,7 @@ def _sync_cadences(connection: Connection, newsletter: Newsletter, now: datetime
         connection.execute(sa.insert(table), values)
 
 
-def _rename(connection: Connection, section: str, old: str, new: str) -> list[str]:
+def _rename(connection: Connection, section: str, old: str, new: str, now: datetime) -> list[str]:
     """A row under the new name takes the old row's place; nothing that refers to it is lost."""
     table = _SECTIONS[section]
     row = connection.execute(sa.select(table).where(table.c.name == old)).one_or_none()
@@ -170,4 +171,6 @@ def _rename(connection: Connection, section: str, old: str, new: str) -> list[st
     for column in _NAMED_BY[section]:
         connection.execute(sa.update(column.table).where(column == old).values({column.name: new}))
     connection.execute(sa.delete(table).where(table.c.name == old))
+    if section == "newsletters":
+        record_rename(connection, old, new, now)
     return []

@@ -7,7 +7,7 @@ Run twice, it does nothing more.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from syndicate.storage import people
 from syndicate.storage.instance import instance_id
 from syndicate.storage.journal import Journal
 from syndicate.storage.reader_steps import copy_reason
+from syndicate.storage.renames import Rename, list_renames, name_now
 from syndicate.storage.tables import subscribers, subscriptions, suppressions
 
 _AT_ONCE = 400
@@ -78,7 +79,9 @@ def replay(connection: Connection, journal: Journal, now: datetime) -> Replayed:
     length = journal.length()
     if length is None:
         return Replayed()
-    found = standing(journal.entries(instance_id(connection)))
+    renames = list_renames(connection)
+    entries = journal.entries(instance_id(connection))
+    found = standing(_by_names_of_now(renames, entry) for entry in entries)
     result = Replayed(
         suppressed=sum(_suppress(connection, part) for part in portions(found.suppressed.values(), _AT_ONCE)),
         left=_leave(connection, found, now),
@@ -89,6 +92,12 @@ def replay(connection: Connection, journal: Journal, now: datetime) -> Replayed:
     journals.forget(connection)
     journals.remember_length(connection, *length)
     return result
+
+
+def _by_names_of_now(renames: Sequence[Rename], entry: Entry) -> Entry:
+    if entry.act not in ("left", "joined"):
+        return entry
+    return replace(entry, about=name_now(renames, entry.about, entry.at))
 
 
 def _suppress(connection: Connection, entries: Sequence[Entry]) -> int:

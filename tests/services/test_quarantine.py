@@ -6,12 +6,14 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from syndicate.core.feed import SITE_FEED, Feed
 from syndicate.core.instance import Judgement
 from syndicate.core.suppression_journal import read_entries
 from syndicate.errors import StorageError
@@ -19,12 +21,15 @@ from syndicate.services.add_subscriber import add_subscriber
 from syndicate.services.check_in import check_in
 from syndicate.services.confirm_live import confirm_live, what_differs
 from syndicate.services.erase_subscriber import erase_subscriber
+from syndicate.services.leave_newsletter import leave
 from syndicate.services.restore_database import restore_database
 from syndicate.services.suppress_subscriber import suppress_subscriber
 from syndicate.services.unsuppress_subscriber import unsuppress_subscriber
 from syndicate.storage import instance, people, tables
 from syndicate.storage.database import open_database
-from tests.services.site_rows import MORNING, start
+from syndicate.storage.definitions import sync
+from tests.services.reading_room import FORM
+from tests.services.site_rows import EVENING, MORNING, DeclaredSource, start
 
 
 class Place:
@@ -147,6 +152,27 @@ def test_who_left_or_was_suppressed_since_the_backup_stays_out(site: Place) -> N
     text = (site.folder / ".syndicate" / "suppressions.log").read_text()
     assert "@" not in text
     assert (site.folder / ".syndicate" / "suppressions.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_who_left_a_newsletter_that_is_called_otherwise_since_stays_out(site: Place) -> None:
+    for email in ("ann@example.com", "ben@example.com"):
+        site.add(email)
+    site.check_in()
+    with site.database.read() as connection:
+        ann = people.subscribers_where(connection, tables.subscribers.c.address == "ann@example.com")[0].id
+    leave(site.database, subscriber_id=ann, newsletter="morning", proof=FORM, now=site.now)
+    _forget(site)  # the backup, in which the newsletter has its old name
+    with site.database.write() as connection:
+        sync(
+            connection,
+            sources=[DeclaredSource("desk")],
+            feeds=[Feed(SITE_FEED, "The Harbour Post")],
+            newsletters=[replace(MORNING, name="dawn"), EVENING],
+            renamed={"newsletters": {"dawn": "morning"}},
+            now=site.now,
+        )
+    site.check_in()
+    assert site.state() == {"ann@example.com": "left", "ben@example.com": "active"}
 
 
 def test_the_erased_are_erased_again_in_a_restored_database(site: Place, tmp_path: Path) -> None:

@@ -109,9 +109,29 @@ def reading_site(
     settings = folder / "syndicate.toml"
     settings.write_text(settings.read_text() + more)
     plain = url.replace("+psycopg", "")
-    site = open_site(folder, {"SYNDICATE_DATABASE__URL": plain, **environ})
-    site.sync(START)
-    served = ReadingSite(site)
+    with _serving(folder, {"SYNDICATE_DATABASE__URL": plain, **environ}, START) as served:
+        yield served
+
+
+@contextmanager
+def with_other_settings(before: ReadingSite, *changes: tuple[str, str]) -> Iterator[ReadingSite]:
+    """The same site a minute later, as a process serves it that begins after these words of its settings changed."""
+    settings = before.site.directory / "syndicate.toml"
+    text = settings.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    settings.write_text(text)
+    environ = {"SYNDICATE_DATABASE__URL": before.site.settings.database_url.replace("+psycopg", "")}
+    with _serving(before.site.directory, environ, before.now + timedelta(minutes=1)) as served:
+        yield served
+
+
+@contextmanager
+def _serving(folder: Path, environ: Mapping[str, str], now: datetime) -> Iterator[ReadingSite]:
+    site = open_site(folder, environ)
+    site.sync(now)
+    served = ReadingSite(site, now=now)
     with serving_for_real(make_app(site, clock=served.clock)) as address:
         served.url = address
         yield served

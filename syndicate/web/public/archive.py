@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from syndicate.core.article import Article
 from syndicate.core.lead import lead_first
+from syndicate.core.newsletter import Newsletter
 from syndicate.rendering.additions import tell_links, tell_sponsor
 from syndicate.rendering.email import Digest
 from syndicate.rendering.issue import digest_of
@@ -57,7 +58,7 @@ def everything(request: Request) -> HTMLResponse:
 def of_newsletter(request: Request, newsletter: str, below: int | None = None) -> HTMLResponse:
     """All issues of a newsletter, newest first, by pages."""
     site = site_of(request)
-    known = next((each for each in site.newsletters if each.name == newsletter), None)
+    known = _declared(site, newsletter)
     if known is None or (below is not None and not 0 < below < 2**62):
         return nothing_here(request)
     language = known.language
@@ -79,17 +80,17 @@ def of_newsletter(request: Request, newsletter: str, below: int | None = None) -
 
 @router.get("/archive/{newsletter}/{issue}", response_class=HTMLResponse)
 def of_issue(request: Request, newsletter: str, issue: str) -> HTMLResponse:
-    """One issue."""
+    """One issue. Its address is good for ever, whatever its newsletter is called now."""
     site = site_of(request)
-    known = next((each for each in site.newsletters if each.name == newsletter), None)
-    if known is None or not issue.isascii() or not issue.isdigit() or len(issue) > 18:
+    if not issue.isascii() or not issue.isdigit() or len(issue) > 18:
         return nothing_here(request)
     with site.database.read() as connection:
         found = find_past_issue(connection, newsletter, int(issue))
-        if found is None:
-            return nothing_here(request, known.language)
+        known = _declared(site, newsletter if found is None else found[0].newsletter)
+        if found is None or known is None:
+            return nothing_here(request, known.language if known is not None else "")
         articles, missing = shown_articles(connection, found[0].id, site.publication.web_url)
-        before, after = neighbours(connection, newsletter, found[0].id)
+        before, after = neighbours(connection, known.name, found[0].id)
     past, subject = found
     listed = past.audience.to is None
     day = past.sealed_at or past.drafted_at
@@ -102,7 +103,7 @@ def of_issue(request: Request, newsletter: str, issue: str) -> HTMLResponse:
         title=subject,
         private=False,
         headers={} if listed else {"X-Robots-Tag": "noindex"},
-        canonical=site.publication.web(f"archive/{newsletter}/{past.id}"),
+        canonical=site.publication.web(f"archive/{known.name}/{past.id}"),
         newsletter=known,
         day=long_date(day.astimezone(ZoneInfo(known.timezone)).date(), known.language, weekday=True),
         moment=day.isoformat(),
@@ -117,6 +118,10 @@ def of_issue(request: Request, newsletter: str, issue: str) -> HTMLResponse:
         after=after,
         description=one_line(digest.preheader, 300) or (stories[0].summary[:300] if stories else ""),
     )
+
+
+def _declared(site: Site, name: str) -> Newsletter | None:
+    return next((each for each in site.newsletters if each.name == name), None)
 
 
 def _stories(site: Site, digest: Digest) -> tuple[list[Story], list[Story]]:

@@ -15,6 +15,7 @@ from syndicate.core.subscriber import Subscriber
 from syndicate.rendering.reader_words import reader_words
 from syndicate.services.leave_newsletter import leave, undo_leave
 from syndicate.storage.reader_steps import get_person
+from syndicate.storage.renames import newsletter_of_link
 from syndicate.web.public.page import (
     broken_link,
     language_of,
@@ -48,10 +49,10 @@ def ask(request: Request, token: str) -> HTMLResponse:
 @router.post("/u/{token}", response_class=HTMLResponse)
 def act(request: Request, token: str, form: Annotated[FormData, Depends(_form)]) -> HTMLResponse:
     """Leaves, or undoes that."""
-    found = read_token(request, "unsubscribe", token)
+    found = _read(request, token)
     if found is None:
         return _page(request, token, "")
-    subscriber, newsletter, _ = found
+    subscriber, newsletter = found
     database, now = site_of(request).database, now_of(request)
     one_click = text_of(form, "List-Unsubscribe") == "One-Click"
     if text_of(form, "action") == "undo" and not one_click:
@@ -63,11 +64,20 @@ def act(request: Request, token: str, form: Annotated[FormData, Depends(_form)])
     return _page(request, token, "left")
 
 
-def _page(request: Request, token: str, done: str) -> HTMLResponse:
+def _read(request: Request, token: str) -> tuple[int, str] | None:
+    """The subscriber, and the newsletter by the name that it has now; None for a link that is not ours."""
     found = read_token(request, "unsubscribe", token)
     if found is None:
+        return None
+    with site_of(request).database.read() as connection:
+        return found[0], newsletter_of_link(connection, *found[1:])
+
+
+def _page(request: Request, token: str, done: str) -> HTMLResponse:
+    found = _read(request, token)
+    if found is None:
         return _test_page(request) if read_token(request, "test", token) else broken_link(request)
-    subscriber, newsletter, _ = found
+    subscriber, newsletter = found
     site = site_of(request)
     with site.database.read() as connection:
         person = get_person(connection, subscriber)
