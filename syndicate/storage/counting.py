@@ -16,12 +16,10 @@ from sqlalchemy.engine import Connection
 from syndicate.storage.people import LOCK_KEY, lock_people
 from syndicate.storage.tables import audience_counts
 from syndicate.storage.triggers import (
-    ADDED,
-    BOTH,
     BY_INDEX,
-    REMOVED,
     postgresql_function,
     postgresql_trigger,
+    postgresql_triggers,
     sqlite_triggers,
 )
 
@@ -141,12 +139,14 @@ def _postgresql_triggers() -> list[str]:
         return f"{rows} p CROSS JOIN LATERAL (SELECT * FROM subscriptions WHERE subscriber_id = p.id OFFSET 0) s"
 
     both = "(SELECT *, -1 AS by FROM removed UNION ALL SELECT *, 1 FROM added)"
+    of_subscriptions = {
+        "added": count(subscriptions("added"), "1"),
+        "removed": count(subscriptions("removed"), "-1"),
+        # What counts as before adds up to nothing.
+        "changed": count(subscriptions(both), "s.by"),
+    }
     return [
         postgresql_function("hold_people", f"PERFORM pg_advisory_xact_lock({LOCK_KEY})"),
-        postgresql_function("count_subscriptions_added", count(subscriptions("added"), "1"), BY_INDEX),
-        postgresql_function("count_subscriptions_removed", count(subscriptions("removed"), "-1"), BY_INDEX),
-        postgresql_function("count_subscriptions_changed", count(subscriptions(both), "s.by"), BY_INDEX),
-        postgresql_function("count_subscribers_changed", count(people(both), "p.by"), BY_INDEX),
         *postgresql_trigger(
             "hold_people",
             "BEFORE INSERT OR DELETE OR UPDATE OF subscriber_id, newsletter, cadence, status, paused_until",
@@ -156,9 +156,6 @@ def _postgresql_triggers() -> list[str]:
         *postgresql_trigger(
             "hold_people", "BEFORE UPDATE OF suppressed, timezone, erased_at", "subscribers", "hold_people"
         ),
-        *postgresql_trigger("count_added", "AFTER INSERT", "subscriptions", "count_subscriptions_added", ADDED),
-        *postgresql_trigger("count_removed", "AFTER DELETE", "subscriptions", "count_subscriptions_removed", REMOVED),
-        # With rows of before and after no columns can be named here; what counts as before adds up to nothing.
-        *postgresql_trigger("count_changed", "AFTER UPDATE", "subscriptions", "count_subscriptions_changed", BOTH),
-        *postgresql_trigger("count_changed", "AFTER UPDATE", "subscribers", "count_subscribers_changed", BOTH),
+        *postgresql_triggers("count", "subscriptions", of_subscriptions, by=BY_INDEX),
+        *postgresql_triggers("count", "subscribers", {"changed": count(people(both), "p.by")}, by=BY_INDEX),
     ]

@@ -13,15 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syndicate.storage.tables import ledger_counts
-from syndicate.storage.triggers import (
-    ADDED,
-    BOTH,
-    BY_INDEX,
-    REMOVED,
-    postgresql_function,
-    postgresql_trigger,
-    sqlite_triggers,
-)
+from syndicate.storage.triggers import BY_INDEX, postgresql_triggers, sqlite_triggers
 
 _INTO = "INSERT INTO ledger_counts (issue_id, state, slot, batches, people)"
 _ADD = (
@@ -155,23 +147,17 @@ def _postgresql_triggers() -> list[str]:
     )
     changed = "(SELECT *, -1 AS by FROM removed UNION ALL SELECT *, 1 FROM added)"
     of_moved = f"{batches('moved', 'b.by')} UNION ALL {outcomes(of_batch, 'b.by')}"
-    made = {
-        "count_batches_added": add(batches("added", "1")),
-        "count_batches_removed": add(batches("removed", "-1")),
-        "count_batches_moved": add(f"WITH moved AS MATERIALIZED {moved} {of_moved}"),
-        "count_outcomes_added": f"{hold.format('added')}; {add(outcomes(of_outcome.format('added'), '1'))}",
-        "count_outcomes_removed": f"{hold.format('removed')}; {add(outcomes(of_outcome.format('removed'), '-1'))}",
-        "count_outcomes_changed": f"{hold.format(changed + ' o')}; {add(outcomes(of_outcome.format(changed), 'o.by'))}",
+    of_batches = {
+        "added": add(batches("added", "1")),
+        "removed": add(batches("removed", "-1")),
+        "moved": add(f"WITH moved AS MATERIALIZED {moved} {of_moved}"),
     }
-    when = {
-        "added": ("AFTER INSERT", ADDED),
-        "removed": ("AFTER DELETE", REMOVED),
-        "moved": ("AFTER UPDATE", BOTH),
-        "changed": ("AFTER UPDATE", BOTH),
+    of_outcomes = {
+        "added": f"{hold.format('added')}; {add(outcomes(of_outcome.format('added'), '1'))}",
+        "removed": f"{hold.format('removed')}; {add(outcomes(of_outcome.format('removed'), '-1'))}",
+        "changed": f"{hold.format(changed + ' o')}; {add(outcomes(of_outcome.format(changed), 'o.by'))}",
     }
-    statements = [postgresql_function(name, body, BY_INDEX) for name, body in made.items()]
-    for name in made:
-        _, what, how = name.split("_")
-        table = "batches" if what == "batches" else "recipient_outcomes"
-        statements += postgresql_trigger(f"count_{how}", when[how][0], table, name, when[how][1])
-    return statements
+    return [
+        *postgresql_triggers("count", "batches", of_batches, by=BY_INDEX),
+        *postgresql_triggers("count", "recipient_outcomes", of_outcomes, noun="outcomes", by=BY_INDEX),
+    ]

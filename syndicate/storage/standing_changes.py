@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection
 from syndicate.core.issue import FINISHED
 from syndicate.storage import tables
 from syndicate.storage.people import keep_people
-from syndicate.storage.triggers import BOTH, REMOVED, postgresql_function, postgresql_trigger, sqlite_triggers
+from syndicate.storage.triggers import postgresql_triggers, sqlite_triggers
 
 MOST = 200_000
 """People whose changes are remembered for one issue; with more it is quicker to look at everybody."""
@@ -128,13 +128,9 @@ def _postgresql() -> list[str]:
         " ON a.subscriber_id = r.subscriber_id AND a.newsletter = r.newsletter"
         " WHERE (a.status, a.paused_until) IS DISTINCT FROM (r.status, r.paused_until)"
     )
+    of_people = {"changed": changed_people, "removed": f"{_INTO} SELECT id FROM removed"}
+    of_subscriptions = {"changed": changed, "removed": f"{_INTO} SELECT subscriber_id FROM removed"}
     return [
-        postgresql_function("note_subscribers_changed", changed_people),
-        postgresql_function("note_subscribers_removed", f"{_INTO} SELECT id FROM removed"),
-        postgresql_function("note_subscriptions_changed", changed),
-        postgresql_function("note_subscriptions_removed", f"{_INTO} SELECT subscriber_id FROM removed"),
-        *postgresql_trigger("note_changed", "AFTER UPDATE", "subscribers", "note_subscribers_changed", BOTH),
-        *postgresql_trigger("note_removed", "AFTER DELETE", "subscribers", "note_subscribers_removed", REMOVED),
-        *postgresql_trigger("note_changed", "AFTER UPDATE", "subscriptions", "note_subscriptions_changed", BOTH),
-        *postgresql_trigger("note_removed", "AFTER DELETE", "subscriptions", "note_subscriptions_removed", REMOVED),
+        *postgresql_triggers("note", "subscribers", of_people),
+        *postgresql_triggers("note", "subscriptions", of_subscriptions),
     ]

@@ -9,9 +9,16 @@ from collections.abc import Mapping
 # the planner from turning that around), and by an index.
 BY_INDEX = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
 
-ADDED, REMOVED = "NEW TABLE AS added", "OLD TABLE AS removed"
-BOTH = f"{REMOVED} {ADDED}"
-"""What a statement of PostgreSQL wrote and what was there before, as its trigger sees them."""
+_ADDED, _REMOVED = "NEW TABLE AS added", "OLD TABLE AS removed"
+_AFTER = {
+    "added": ("AFTER INSERT", _ADDED),
+    "removed": ("AFTER DELETE", _REMOVED),
+    # With rows of before and after no columns can be named here.
+    "changed": ("AFTER UPDATE", f"{_REMOVED} {_ADDED}"),
+    "moved": ("AFTER UPDATE", f"{_REMOVED} {_ADDED}"),
+}
+"""When such a trigger of PostgreSQL runs, and what it sees of the rows that a statement wrote, and of what was there
+before."""
 
 
 def sqlite_triggers(bodies: Mapping[str, str]) -> list[str]:
@@ -33,3 +40,15 @@ def postgresql_trigger(name: str, when: str, table: str, calls: str, rows: str =
     """The statements that make a trigger, or make it anew; `rows` says what it sees."""
     begin = f"CREATE TRIGGER {name} {when} ON {table} {f'REFERENCING {rows}' if rows else ''}"
     return [f"DROP TRIGGER IF EXISTS {name} ON {table}", f"{begin} FOR EACH STATEMENT EXECUTE FUNCTION {calls}()"]
+
+
+def postgresql_triggers(verb: str, table: str, bodies: Mapping[str, str], *, noun: str = "", by: str = "") -> list[str]:
+    """The statements that make the triggers `VERB_HOW` of a table, where how is "added", "removed", "changed" or
+    "moved", and the functions `VERB_NOUN_HOW` of these bodies (how → body) that they call. The noun is the table's name
+    unless another is given; `by` are options of the functions."""
+    statements = []
+    for how, body in bodies.items():
+        name = f"{verb}_{noun or table}_{how}"
+        statements.append(postgresql_function(name, body, by))
+        statements += postgresql_trigger(f"{verb}_{how}", _AFTER[how][0], table, name, _AFTER[how][1])
+    return statements
