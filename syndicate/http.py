@@ -10,9 +10,8 @@ import socket
 import threading
 import time
 import zlib
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from syndicate.core.network_address import is_public
+from syndicate.deadlines import Deadline, Deadlines
 
 IDLE_SECONDS = 2.0
 """A pooled connection that rested longer is not used again. Servers close idle connections after 5 s and more, and a
@@ -67,90 +67,14 @@ class Fetched:
     moved_to: str = ""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Exchange:
     """One request under way in this thread."""
 
-    ends: float
+    deadline: Deadline
     public_only: bool = False
     refused: str = ""
     left: bool = False
-    expired: bool = False
-    over: bool = False
-    connection: socket.socket | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def remaining(self) -> float:
-        """Seconds until the deadline. Raises TimeoutError when there are none."""
-        seconds = self.ends - time.monotonic()
-        if seconds <= 0:
-            self.expired = True
-            raise TimeoutError("the deadline has passed")
-        return seconds
-
-    def watch(self, connection: socket.socket) -> None:
-        """From now on the deadline ends this connection, whatever it waits for."""
-        with self.lock:
-            self.connection = connection
-        self.remaining()
-
-    def expire(self) -> None:
-        """Runs in the watching thread. Shutting the socket down wakes a read that would wait for ever."""
-        with self.lock:
-            if self.over:
-                return
-            self.expired = True
-            if self.connection is not None:
-                try:
-                    # Not the method of an SSLSocket: that one drops its state under the feet of the reader.
-                    socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
-                except OSError:
-                    pass  # the other side was faster
-
-    def finish(self) -> None:
-        """After this `expire` touches nothing: the connection may already serve another request."""
-        with self.lock:
-            self.over = True
-            self.connection = None
-
-
-class _Deadlines:
-    """Ends requests that outstay their deadline, in one thread that is there while requests are.
-
-    Socket time-outs alone do not do it: they begin anew with every byte that drips in. All requests here have the same
-    time, so they end in the order in which they began.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: deque[_Exchange] = deque()
-        self._watching = False
-
-    def watch(self, exchange: _Exchange) -> None:
-        with self._lock:
-            self._forget_those_over()
-            self._waiting.append(exchange)
-            if not self._watching:
-                self._watching = True
-                threading.Thread(target=self._run, name="http-deadlines", daemon=True).start()
-
-    def _forget_those_over(self) -> None:
-        while self._waiting and self._waiting[0].over:
-            self._waiting.popleft()
-
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                self._forget_those_over()
-                if not self._waiting:
-                    self._watching = False
-                    return
-                first = self._waiting[0]
-            time.sleep(max(first.ends - time.monotonic(), 0.0))
-            first.expire()
-            with self._lock:
-                if self._waiting and self._waiting[0] is first:
-                    self._waiting.popleft()
 
 
 _current = threading.local()
@@ -178,7 +102,7 @@ class _Observed(HTTPConnection):
         for family, kind, protocol, _, address in found:
             connection = socket.socket(family, kind, protocol)
             try:
-                connection.settimeout(exchange.remaining())
+                connection.settimeout(exchange.deadline.remaining())
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.connect(address)
                 return connection
@@ -191,11 +115,11 @@ class _Observed(HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        _current.exchange.watch(self.sock)
+        _current.exchange.deadline.watch(self.sock)
 
     def _tunnel(self) -> None:
         """What a proxy is asked is no part of the request: before it has opened the way nothing has left."""
-        _current.exchange.watch(self.sock)
+        _current.exchange.deadline.watch(self.sock)
         self._asks_for_a_way = True
         try:
             super()._tunnel()
@@ -215,7 +139,7 @@ class _Observed(HTTPConnection):
         if self.sock is None:
             self.connect()
         elif not exchange.left:
-            exchange.watch(self.sock)
+            exchange.deadline.watch(self.sock)
         exchange.left = True
         super().send(data)
 
@@ -282,7 +206,7 @@ class Client:
         password = urlsplit(proxy).password or ""
         self._hidden = {each for each in (password, unquote(password)) if each}
         self._threads = threading.local()
-        self._deadlines = _Deadlines()
+        self._deadlines = Deadlines(deadline_seconds)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply | Failure:
         """Posts the body once."""
@@ -349,16 +273,14 @@ class Client:
         return session
 
     def _request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply | Failure:
-        exchange = _Exchange(time.monotonic() + self._deadline_seconds, self._public_only)
-        self._deadlines.watch(exchange)
-        _current.exchange = exchange
+        exchange = _current.exchange = _Exchange(self._deadlines.begin(), self._public_only)
         try:
             return self._exchange(method, url, body, headers)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if exchange.refused:
                 why = f"{_host(url)} leads to {exchange.refused}, which is this machine or no public address"
                 return Failure(False, why, refused=True)
-            if exchange.expired or isinstance(error, TimeoutError | requests.Timeout):
+            if exchange.deadline.expired or isinstance(error, TimeoutError | requests.Timeout):
                 why = f"no whole answer within {self._deadline_seconds:g} s"
                 return Failure(exchange.left, why if exchange.left else f"no connection: {why}")
             reason = _reason(error)
@@ -366,7 +288,7 @@ class Client:
                 reason = reason.replace(secret, "[secret]")
             return Failure(exchange.left, f"{'connection lost' if exchange.left else 'not reached'}: {reason}")
         finally:
-            exchange.finish()
+            exchange.deadline.finish()
             del _current.exchange
 
     def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply | Failure:
@@ -389,7 +311,7 @@ class Client:
                 if len(answer) > self._max_answer_bytes:
                     response.raw.close()
                     return Failure(True, f"the answer is larger than {self._max_answer_bytes} bytes")
-            if _current.exchange.expired:
+            if _current.exchange.deadline.expired:
                 # A body without a length ends where the connection ends, also when the deadline ended it.
                 raise TimeoutError
             named = {name.lower(): value for name, value in response.headers.items()}

@@ -22,6 +22,7 @@ RINGS: tuple[tuple[str, ...], ...] = (
     ("__init__",),
     ("errors",),
     ("core",),
+    ("deadlines",),
     ("http",),
     ("storage", "rendering", "clock", *FAMILIES),
     ("services",),
