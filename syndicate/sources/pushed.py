@@ -68,7 +68,7 @@ def read_json(raw: bytes, *, key: str = "") -> tuple[PushedArticle, str]:
     for name, value in given.items():
         _require_plain(name, name)
         _require_plain(name[:60], value)
-    given = {name: value for name, value in given.items() if value is not None}
+    given = renamed({name: value for name, value in given.items() if value is not None})
     source = given.pop("source", "")
     if not isinstance(source, str):
         raise BadFields("`source` should be the name of a source of kind push.", ("source",))

@@ -124,6 +124,19 @@ def test_push_again_change_look_and_take_away(program: Program) -> None:
     assert "token cms" in actors
 
 
+def test_an_author_is_one_of_the_authors_as_in_front_matter(program: Program) -> None:
+    def content() -> Any:
+        return program.call("GET", "/a/42").json()["content"]
+
+    assert program.push(author="Night desk").json()["warnings"] == []
+    assert content() == {**STORY, "authors": "Night desk"}
+    assert program.push(author="Night desk", authors=None).json()["result"] == "unchanged"
+    both = program.push(author="Night desk", authors=["Harbour desk"]).json()
+    assert "did you mean 'authors'?" in both["warnings"][0]
+    assert content() == {**STORY, "authors": ["Harbour desk"]}
+    assert program.error(program.push(author=7))["field"] == "authors"
+
+
 def test_embargo_and_draft_are_kept_back(program: Program, now: datetime) -> None:
     held = program.push(id="1", draft=True).json()
     assert (held["status"], held["number"]) == ("held", None) and "draft" in held["hold_reason"]
@@ -230,4 +243,4 @@ def test_the_description_is_complete(program: Program) -> None:
             assert "401" in operation["responses"]
     assert "#/$defs" not in answer.text
     fields = described["paths"]["/api/v1/articles"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert set(fields["properties"]) == {*KEYS, *TEXTS, "source"}
+    assert set(fields["properties"]) == {*KEYS, *TEXTS, "author", "source"}

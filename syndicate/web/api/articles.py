@@ -48,6 +48,7 @@ class PushedFields(BaseModel):
     section: str | None = None
     tags: list[str] | None = None
     authors: list[str] | None = None
+    author: str | None = Field(None, description="Where there is one: read as `authors`.")
     language: str | None = None
     image: str | dict[str, str] | None = Field(
         None, description="An address, or src, alt, credit and use (all, web or none)."
