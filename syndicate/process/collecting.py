@@ -11,6 +11,7 @@ from syndicate.process.later import Later
 from syndicate.process.log import Log
 from syndicate.process.loops import Loops
 from syndicate.services.collect_articles import CollectReport, collect
+from syndicate.storage.database import shared_now
 from syndicate.storage.sources import get_source
 
 if TYPE_CHECKING:
@@ -56,12 +57,13 @@ class Collector:
         with site.database.read() as connection:
             if get_source(connection, name).paused:
                 return
+            now = shared_now(connection, self._clock())
         report = collect(
             site.database,
             site.source(name),
             feeds=site.feeds,
             newsletters=site.newsletters,
-            now=self._clock(),
+            now=now,
             sleep=self._sleep,
             precedence=[each.name for each in site.sources],
             progress=self._loops.leave_if_told,

@@ -17,6 +17,7 @@ from syndicate.errors import SyndicateError
 from syndicate.process.delivering import UNDER_WAY, Ended, deliver_issue, freeze_issue
 from syndicate.process.log import Log
 from syndicate.process.loops import Loops
+from syndicate.storage.database import shared_now
 from syndicate.storage.halt import stopped_by
 from syndicate.storage.issues import get_issue
 
@@ -62,7 +63,8 @@ class Deliveries:
         with self._site.database.read() as connection:
             issue = get_issue(connection, issue_id)
             stopped = stopped_by(connection)
-        if stopped is not None or not self._is_due(issue) or not self._begin(issue):
+            now = shared_now(connection, self._clock())
+        if stopped is not None or not _is_due(issue, now) or not self._begin(issue):
             return
         state, accepted, why = issue.state, -1, ""
         try:
@@ -85,11 +87,6 @@ class Deliveries:
         """All go on at once: all sending was stopped meanwhile, and somebody let it go on."""
         with self._lock:
             self._rests.clear()
-
-    def _is_due(self, issue: Issue) -> bool:
-        if issue.state == "scheduled":
-            return issue.send_at is not None and issue.send_at <= self._clock()
-        return issue.state in UNDER_WAY
 
     def _begin(self, issue: Issue) -> bool:
         with self._lock:
@@ -148,3 +145,9 @@ class Deliveries:
         if self._told.get(issue_id) != sentence:
             self._log.warn("delivery", sentence, issue=issue_id)
         self._told[issue_id] = sentence
+
+
+def _is_due(issue: Issue, now: datetime) -> bool:
+    if issue.state == "scheduled":
+        return issue.send_at is not None and issue.send_at <= now
+    return issue.state in UNDER_WAY

@@ -18,6 +18,7 @@ from syndicate.process.two_apis import TwoAPIs
 from syndicate.services.deliver_issue import Delivery, deliver
 from syndicate.services.freeze_issue import freeze
 from syndicate.services.sweep_issues import sweep
+from syndicate.storage.database import shared_now
 from syndicate.storage.halt import stopped_by
 from syndicate.storage.issues import get_issue
 from syndicate.storage.ledger import books, owners
@@ -100,7 +101,8 @@ def freeze_issue(
 
     with site.database.read() as connection:
         newsletter = site.newsletter(get_issue(connection, issue_id).newsletter)
-    require_ready(site, mail_api, clock(), issue_id)
+        now = shared_now(connection, clock())
+    require_ready(site, mail_api, now, issue_id)
     with suppress(Leaving):
         freeze(
             site.database,
@@ -110,7 +112,7 @@ def freeze_issue(
             sender=site.sender,
             environment=site.templates,
             sheet=mail_api.sheet,
-            now=clock(),
+            now=now,
             progress=go_on,
         )
 

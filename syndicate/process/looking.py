@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from syndicate.process.log import Log
 from syndicate.process.loops import Loops
 from syndicate.queues.base import Queue
+from syndicate.storage.database import shared_now
 from syndicate.storage.due import due_jobs
 from syndicate.storage.halt import stopped_by
 
@@ -48,7 +49,8 @@ class Looker:
         self._loops.leave_if_told()
         with self._site.database.read() as connection:
             stopped = stopped_by(connection)
-            due = list(due_jobs(connection, self._names, self._clock(), sending=stopped is None))
+            now = shared_now(connection, self._clock())
+            due = list(due_jobs(connection, self._names, now, sending=stopped is None))
         if self._tells:
             self._tell_stop(stopped)
         if due:

@@ -22,6 +22,7 @@ from syndicate.services.publish_feeds import Published, publish
 from syndicate.services.release_due import release_due
 from syndicate.services.revise_issues import revise_issues
 from syndicate.services.sweep_issues import sweep
+from syndicate.storage.database import shared_now
 from syndicate.storage.halt import stopped_by
 from syndicate.storage.issues import due_issues, list_issues
 
@@ -60,6 +61,8 @@ def run_once(site: Site, *, now: datetime, listener: Listener) -> Report:
     """Collects every source, releases what is due, publishes what changed, sends what is due, finishes what a
     stopped process left, and forgets what is old. One thing that fails keeps no other from going on."""
     report = Report()
+    with site.database.read() as connection:
+        now = shared_now(connection, now)
     site.sync(now)
     report.released = release_due(site.database, site.feeds, now)
     for settings in site.sources:

@@ -13,6 +13,7 @@ from syndicate.process.log import Log
 from syndicate.process.loops import Loops
 from syndicate.services.publish_feeds import Published, publish
 from syndicate.services.release_due import release_due
+from syndicate.storage.database import shared_now
 from syndicate.storage.due import publishing_is_due, release_is_due
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ class Publisher:
 
     def publish(self, *, everything: bool) -> None:
         """Does what is due now; with `everything` also looks for files that went missing. Raises Leaving."""
-        database, now = self._site.database, self._clock()
+        database = self._site.database
         with database.read() as connection:
+            now = shared_now(connection, self._clock())
             release = release_is_due(connection, now)
         if release and (released := release_due(database, self._site.feeds, now)):
             self._log.say("released", f"{len(released)} released whose time has come.", released=len(released))

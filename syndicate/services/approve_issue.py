@@ -13,7 +13,7 @@ from syndicate.errors import Refused
 from syndicate.storage.approvals import approve_for, keep_approved
 from syndicate.storage.audit import record
 from syndicate.storage.compositions import not_released, take_back_if_held
-from syndicate.storage.database import Database
+from syndicate.storage.database import Database, shared_now
 from syndicate.storage.issues import change_issue, get_issue, get_variants, move_issue
 from syndicate.storage.last_step import overtaken
 from syndicate.storage.reach import reach_as_composed
@@ -77,6 +77,8 @@ def schedule(database: Database, issue_id: int, *, send_at: datetime, now: datet
             return issue
         if is_past(send_at, now):
             raise Refused(f"{send_at:%Y-%m-%d %H:%M} UTC is past.", cure="Name a time that is to come.")
+        if send_at <= now:
+            send_at = shared_now(connection, send_at)
         if issue.state == "scheduled":
             move_issue(connection, issue, "approved")
             issue = get_issue(connection, issue_id)

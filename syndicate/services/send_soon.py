@@ -13,7 +13,7 @@ from syndicate.errors import Refused
 from syndicate.storage.approvals import approve_for
 from syndicate.storage.audit import record
 from syndicate.storage.compositions import not_released, take_back_if_held
-from syndicate.storage.database import Database
+from syndicate.storage.database import Database, shared_now
 from syndicate.storage.issues import get_issue, move_issue
 from syndicate.storage.last_step import overtaken
 from syndicate.storage.reach import reach_as_composed
@@ -42,7 +42,7 @@ def send_soon(
     when the time is past, when nobody would get it, and when one of the two answers is missing."""
     with database.read() as connection:
         # Counting a million takes a second: no other writer waits for it.
-        issue = get_issue(connection, issue_id)
+        issue, now = get_issue(connection, issue_id), shared_now(connection, now)
         readers = reach_as_composed(connection, issue, now=now).readers
         earlier = same_request_since(connection, issue, now - SAME_AGAIN)
     when = send_at if send_at is not None and send_at > now + COUNTDOWN else now + COUNTDOWN

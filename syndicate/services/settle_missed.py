@@ -12,7 +12,7 @@ from syndicate.core.slot import KnownSlot, Slot, SlotState
 from syndicate.errors import NothingToSend, Refused
 from syndicate.storage.audit import record
 from syndicate.storage.compositions import take_back_if_held
-from syndicate.storage.database import Database
+from syndicate.storage.database import Database, shared_now
 from syndicate.storage.issues import change_issue, get_issue, move_issue
 from syndicate.storage.slots import list_slots, lock_rhythm, move_slot, settle_slot
 from syndicate.storage.windows import lock_cadence, open_issue, released_by, set_mark
@@ -38,7 +38,7 @@ def send_missed(
             raise Refused(f"Issue {issue_id} is {issue.state}: only an approved one is sent.")
         held = take_back_if_held(connection, issue)
         if not held:
-            move_issue(connection, issue, "scheduled", send_at=now)
+            move_issue(connection, issue, "scheduled", send_at=shared_now(connection, now))
             change_issue(connection, issue_id, wall_time=latest.wall_time)
             _settle(connection, [latest], "going", actor, now, f"Sent late by {actor}.", issue_id=issue_id)
             _settle(connection, earlier, "merged", actor, now, f"Its articles went with issue {issue_id}.")

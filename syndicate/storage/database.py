@@ -172,6 +172,12 @@ def database_now(connection: Connection) -> datetime:
     return moment.astimezone(UTC)
 
 
+def shared_now(connection: Connection, now: datetime) -> datetime:
+    """`now` by this machine's clock, or the database's time where that is earlier: by it is due what all machines must
+    agree on, so that one whose clock is ahead does nothing early. What is to happen now is set for it too."""
+    return min(now, database_now(connection))
+
+
 def _configure_sqlite(raw: Any, _record: Any) -> None:
     cursor = raw.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
