@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from syndicate.core.headers import LONGEST_LINE
@@ -17,6 +18,9 @@ from syndicate.mail.encoding import encoded_words, is_plain_phrase
 _SHORT = 60
 _BESIDE_A_NAME = 66
 """Room for an encoded word in the line of a header's name: 76 (RFC 2047 section 2) less the longest name here."""
+
+_LONG = 1_000
+"""Characters of a line that is not kept for the next mail."""
 
 _LINE_END = re.compile(r"\r\n?")
 _SINGLE_SPACED = re.compile(r"[!-~]+( [!-~]+)*")
@@ -58,11 +62,21 @@ def whole(lines: Iterable[str], text: str, html: str) -> bytes:
 
 
 def _part(kind: str, words: str) -> bytes:
-    # Python writes quoted-printable with the line ends it was given: one kind in, so one kind out.
-    octets = _LINE_END.sub("\n", words).encode("utf-8")
-    encoded = binascii.b2a_qp(octets, istext=True).replace(b"\n", b"\r\n")
+    *lines, last = (_LINE_END.sub("\n", words) if "\r" in words else words).split("\n")
     head = f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
-    return head.encode("ascii") + encoded
+    whole = [_line(line) if len(line) < _LONG else _quoted(f"{line}\n") for line in lines]
+    return b"".join([head.encode("ascii"), *whole, _quoted(last)])
+
+
+# Most of them are the same in each mail.
+@lru_cache(maxsize=4096)
+def _line(words: str) -> bytes:
+    return _quoted(f"{words}\n")
+
+
+def _quoted(words: str) -> bytes:
+    # Python writes quoted-printable with the line ends it was given: one kind in, so one kind out.
+    return binascii.b2a_qp(words.encode("utf-8"), istext=True).replace(b"\n", b"\r\n")
 
 
 def addresses(name: str, boxes: Iterable[Mailbox]) -> str:

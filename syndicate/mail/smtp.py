@@ -107,7 +107,8 @@ class SMTP:
         if not message.message_id:
             raise BadInput("A mail by SMTP needs a Message-ID.", cure="It is all that proves it.")
         mail = mime.write_message(message)
-        stuffed = re.sub(rb"(?m)^\.", b"..", mail if mail.endswith(b"\r\n") else mail + b"\r\n")
+        # RFC 5321 section 4.5.2. The first line is a header's.
+        stuffed = (mail if mail.endswith(b"\r\n") else mail + b"\r\n").replace(b"\r\n.", b"\r\n..")
         envelope = f"MAIL FROM:<{message.from_email}>\r\nRCPT TO:<{message.to_email}>\r\n"
         body = envelope.encode("ascii") + stuffed
         if len(body) > SHEET.bytes_per_request:

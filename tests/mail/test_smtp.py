@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import socket
 import ssl
 import threading
@@ -21,12 +22,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from syndicate.core.live_mail import settings_faults
 from syndicate.core.message import Answer
 from syndicate.core.publication import Publication, Sender
 from syndicate.errors import BadInput, MailAPIError
-from syndicate.mail import open_mail_api
+from syndicate.mail import mime, open_mail_api
 from syndicate.mail.base import Connection, MailAPI
 from syndicate.mail.live import Live
 from syndicate.mail.smtp_connection import Connection as Open
@@ -268,6 +271,13 @@ def test_a_mail_arrives_as_it_was_written(tmp_path: Path) -> None:
     assert mail["Subject"] == sent.subject
     assert mail["To"].addresses[0].display_name == "Zoë, reader 7"
     assert [mail[name] for name, _ in sent.headers] == [value for _, value in sent.headers]
+
+
+@given(st.lists(st.sampled_from([*"a .=\té🚢\x0c\u2028\n", "\r\n", "x" * 74, "x" * 75, "x" * 1000])).map("".join))
+def test_its_lines_are_written_as_if_all_were_written_at_once(words: str) -> None:
+    octets = words.replace("\r\n", "\n").encode()
+    written = mime.whole([], words, "").partition(b"\r\n\r\n")[2]
+    assert written == binascii.b2a_qp(octets, istext=True).replace(b"\n", b"\r\n")
 
 
 def test_many_mails_go_over_one_connection_also_after_a_refusal() -> None:
