@@ -117,9 +117,10 @@ def _pieces(copies: Copies, write: Write, to: To, said_of_all: str) -> list[byte
             check_values(name, copies.filled(value))
     mail = _written(write, Blank(copies.letter, any(ids)))
     people, count = copies.people, len(copies)
+    encoding.line("".join([person.leaving + person.choosing for person in people]), "The token of a link")
     words: dict[Place, Iterable[str]] = {
-        "leaving": [encoding.line(person.leaving, "The token of a link") for person in people],
-        "choosing": [encoding.line(person.choosing, "The token of a link") for person in people],
+        "leaving": (person.leaving for person in people),
+        "choosing": (person.choosing for person in people),
         "name": [encoding.line(person.name, "A reader's name") for person in people],
         "name_in_html": (escape(person.name) for person in people),
         "message_id": ids,

@@ -110,6 +110,7 @@ def main() -> int:
         size = api.sheet.recipients_per_request
         few = people if size > 1 else people.part(0, some // 10)
         rate = report(f"in requests to {name} ({size} in each)", len(few), drain(requests_of(api, letter, few)))
+        # Where each mail is a request, its answer is waited for far longer.
         written += [rate] if size > 1 else []
     mails = [*personalise(variant, envelope(), audience(1))] * (some // 10)
     report("  beside it: a copy as JSON by json.dumps", len(mails), drain(json.dumps(asdict(mail)) for mail in mails))
