@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
 from syndicate.core.batch import BatchState
 from syndicate.storage import tables
+from syndicate.storage.arrays import any_of
 
 _batches = tables.batches
 _outcomes = tables.recipient_outcomes
@@ -98,7 +101,30 @@ BATCH_COLUMNS = [_batches.c[name] for name in Batch.__dataclass_fields__]
 
 def read_batches(connection: Connection, query: sa.Select[Any]) -> list[Batch]:
     """The batches that a query over `BATCH_COLUMNS` finds."""
-    return [Batch(**row._mapping) for row in connection.execute(query)]
+    return [Batch(*row) for row in connection.execute(query)]
+
+
+# What is asked for every few thousand people of a mailing is spelled once: to make a statement takes as long as to
+# execute it.
+_LAST = 2**31 - 1
+"""No ordinal is higher."""
+_OF_ISSUE = sa.select(*BATCH_COLUMNS).where(_batches.c.issue_id == sa.bindparam("issue_id"))
+_ARE_DUE = _batches.c.retry_at <= sa.bindparam("now")
+_HERE = (
+    _OF_ISSUE.where(_batches.c.first.between(sa.bindparam("low"), sa.bindparam("high")))
+    .order_by(_batches.c.first)
+    .limit(sa.bindparam("most"))
+)
+# Each state for itself: so the index finds the next ones, however many are settled before them.
+_CLAIMABLE = sa.union_all(
+    sa.select(_HERE.where(_batches.c.state == "planned").subquery()),
+    sa.select(_HERE.where(_batches.c.state == "retry", _ARE_DUE).subquery()),
+)
+_DUE_UNCERTAIN = (
+    _OF_ISSUE.where(_batches.c.state == "uncertain", _ARE_DUE)
+    .order_by(_batches.c.retry_at)
+    .limit(sa.bindparam("most"))
+)
 
 
 def select_batches(
@@ -127,22 +153,14 @@ def claimable(
 ) -> list[Batch]:
     """Batches that may be claimed now, by range from ordinal `start` on, then from the beginning; with `spans`, only
     those that begin in one of them."""
-    here = sa.select(*BATCH_COLUMNS).where(_batches.c.issue_id == issue_id).order_by(_batches.c.first).limit(limit)
-    # Each state for itself: so the index finds the next ones, however many are settled before them.
-    states = [
-        here.where(_batches.c.state == "planned"),
-        here.where(_batches.c.state == "retry", _batches.c.retry_at <= now),
-    ]
-    places: list[sa.ColumnElement[bool]] = [_batches.c.first >= start, _batches.c.first < start]
-    if start <= 0:
-        places = [sa.true()]
+    places: Spans = [(start, _LAST), (0, start - 1)] if start > 0 else [(0, _LAST)]
     if spans is not None:
         # Each span for itself, from the one of that ordinal on.
-        order = sorted(spans, key=lambda span: (span[1] < start, span))
-        places = [_batches.c.first.between(first, last) for first, last in order]
+        places = sorted(spans, key=lambda span: (span[1] < start, span))
     found: list[Batch] = []
-    for place in places:
-        rows = [batch for query in states for batch in read_batches(connection, query.where(place))]
+    for low, high in places:
+        told = {"issue_id": issue_id, "now": now, "low": low, "high": high, "most": limit}
+        rows = [Batch(*row) for row in connection.execute(_CLAIMABLE, told)]
         found += sorted(rows, key=lambda batch: batch.first)[: limit - len(found)]
         if len(found) == limit:
             break
@@ -151,13 +169,8 @@ def claimable(
 
 def due_uncertain(connection: Connection, issue_id: int, now: datetime, limit: int) -> list[Batch]:
     """Uncertain batches that are to be replayed or looked up now."""
-    query = (
-        sa.select(*BATCH_COLUMNS)
-        .where(_batches.c.issue_id == issue_id, _batches.c.state == "uncertain", _batches.c.retry_at <= now)
-        .order_by(_batches.c.retry_at)
-        .limit(limit)
-    )
-    return read_batches(connection, query)
+    told = {"issue_id": issue_id, "now": now, "most": limit}
+    return [Batch(*row) for row in connection.execute(_DUE_UNCERTAIN, told)]
 
 
 def accepted_next(connection: Connection, batch: Batch) -> Batch | None:
@@ -208,6 +221,39 @@ def set_columns(connection: Connection, batch_id: int, **changes: Any) -> None:
     connection.execute(sa.update(_batches).where(_batches.c.id == batch_id).values(**changes))
 
 
+def change_batches(connection: Connection, columns: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Changes these columns of many batches, each row as `batch_id` that is still at `held_fence`."""
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        connection.execute(_change_each(columns), rows)
+    else:
+        # One statement: triggers count what it changes once, and not batch by batch.
+        told = [{name: _in_json(value) for name, value in row.items()} for row in rows]
+        connection.execute(_change_told(columns), {"told": told})
+
+
+@cache
+def _change_each(columns: tuple[str, ...]) -> sa.Update:
+    where = (_batches.c.id == sa.bindparam("batch_id"), _batches.c.fence == sa.bindparam("held_fence"))
+    return sa.update(_batches).where(*where).values({name: sa.bindparam(name) for name in columns})
+
+
+@cache
+def _change_told(columns: tuple[str, ...]) -> sa.Update:
+    keys = (sa.column("batch_id", sa.BigInteger), sa.column("held_fence", sa.Integer))
+    told = sa.func.jsonb_to_recordset(sa.bindparam("told", type_=postgresql.JSONB)).table_valued(
+        *keys, *(sa.column(name, _batches.c[name].type) for name in columns), name="told"
+    )
+    told = told.render_derived(with_types=True)
+    where = (_batches.c.id == told.c.batch_id, _batches.c.fence == told.c.held_fence)
+    return sa.update(_batches).where(*where).values({name: told.c[name] for name in columns})
+
+
+def _in_json(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
 def lock_batch(connection: Connection, batch_id: int) -> Batch:
     """The batch as it is now, its row held to commit."""
     row = connection.execute(sa.select(*BATCH_COLUMNS).where(_batches.c.id == batch_id).with_for_update()).one()
@@ -216,8 +262,14 @@ def lock_batch(connection: Connection, batch_id: int) -> Batch:
 
 def lock_batches(connection: Connection, batch_ids: Sequence[int]) -> dict[int, Batch]:
     """Those batches as they are now, by id, their rows held to commit."""
-    query = sa.select(*BATCH_COLUMNS).where(_batches.c.id.in_(list(batch_ids))).order_by(_batches.c.id)
-    return {batch.id: batch for batch in read_batches(connection, query.with_for_update())}
+    rows = connection.execute(_lock_them(connection.dialect.name), {"batch_ids": list(batch_ids)})
+    return {row.id: Batch(*row) for row in rows}
+
+
+@cache
+def _lock_them(dialect: str) -> sa.Select[Any]:
+    theirs = any_of(_batches.c.id, "batch_ids", dialect)
+    return sa.select(*BATCH_COLUMNS).where(theirs).order_by(_batches.c.id).with_for_update()
 
 
 def put_outcomes(

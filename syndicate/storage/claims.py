@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +16,8 @@ from syndicate.core.batch import Step
 from syndicate.core.issue import Issue
 from syndicate.core.recipients import Recipients
 from syndicate.storage import tables
-from syndicate.storage.batches import HAD_IT, was_left_out
+from syndicate.storage.arrays import any_of
+from syndicate.storage.batches import HAD_IT, change_batches, was_left_out
 from syndicate.storage.fair_locks import SITE, share
 from syndicate.storage.frozen_people import read_people
 from syndicate.storage.ledger import Batch, Claim, put_outcomes, set_aside
@@ -84,11 +86,7 @@ def planned_recipients(
     """Who is planned in each of an issue's batches, by its id, and who of them must not be mailed now: suppressed,
     left, paused since it was frozen, or erased. `changed` are the subscriber ids of those who changed since the freeze
     (see `StandingChanges.known`): nobody else is looked at."""
-    outcomes = tables.recipient_outcomes
-    query = sa.select(outcomes.c.ordinal, outcomes.c.outcome, was_left_out().label("left_out")).where(
-        outcomes.c.batch_id.in_([batch.id for batch in batches])
-    )
-    own = connection.execute(query).all()
+    own = _own_outcomes(connection, [batch.id for batch in batches])
     found: dict[int, Planned] = {}
     for span in _spans(batches):
         issue_id, first, last = span
@@ -125,17 +123,33 @@ def _owners(batches: Sequence[Batch]) -> Callable[[int], int]:
     return lambda ordinal: ordered[bisect_right(firsts, ordinal) - 1].id
 
 
-def may_post(connection: Connection, issue_id: int, *, hold: bool = False) -> bool:
-    """Whether the issue is being sent and nothing stops all sending. `hold` keeps that so to commit: a pause that has
-    returned is never followed by a claim."""
-    issue = sa.select(tables.issues.c.state).where(tables.issues.c.id == issue_id)
-    site = sa.select(tables.instance.c.sending_stopped, tables.instance.c.quarantined).where(tables.instance.c.id == 1)
-    if hold:
-        share(connection, issue_id, SITE)
-        issue, site = issue.with_for_update(read=True), site.with_for_update(read=True)
-    state = connection.execute(issue).scalar_one_or_none()
+def may_post(connection: Connection, issue_id: int) -> bool:
+    """Whether the issue is being sent and nothing stops all sending."""
+    return _revision_to_post(connection, issue_id, _ISSUE, _SITE) is not None
+
+
+def hold_to_post(connection: Connection, issue_id: int) -> int | None:
+    """The revision in which the issue is to be posted, kept so to commit: a pause that has returned is never followed
+    by a claim. None when it may not be posted."""
+    share(connection, issue_id, SITE)
+    return _revision_to_post(connection, issue_id, _HELD_ISSUE, _HELD_SITE)
+
+
+def _revision_to_post(
+    connection: Connection, issue_id: int, issue: sa.Select[Any], site: sa.Select[Any]
+) -> int | None:
+    found = connection.execute(issue, {"issue_id": issue_id}).one_or_none()
     stopped = connection.execute(site).one_or_none()
-    return state == "sending" and not (stopped and (stopped.sending_stopped or stopped.quarantined))
+    if found is None or found.state != "sending" or (stopped and (stopped.sending_stopped or stopped.quarantined)):
+        return None
+    return int(found.revision)
+
+
+_ISSUE = sa.select(tables.issues.c.state, tables.issues.c.revision).where(
+    tables.issues.c.id == sa.bindparam("issue_id")
+)
+_SITE = sa.select(tables.instance.c.sending_stopped, tables.instance.c.quarantined).where(tables.instance.c.id == 1)
+_HELD_ISSUE, _HELD_SITE = _ISSUE.with_for_update(read=True), _SITE.with_for_update(read=True)
 
 
 def withdrawn_revisions(connection: Connection, issue: Issue, revisions: Collection[int]) -> frozenset[int]:
@@ -172,8 +186,9 @@ def claim(
     to post; those that cannot be built go where their step says. Neither is returned."""
     held = _hold(connection, prepared)
     still = [each for each in prepared if each.batch.id in held]
-    excluded_now = _excluded_now(connection, newsletter, still, unchanged)
-    with_outcomes = _with_outcomes(connection, list(held))
+    own = _own_outcomes(connection, sorted(held))
+    excluded_now = _excluded_now(connection, newsletter, still, unchanged, own)
+    with_outcomes = {row.batch_id for row in own}
     claims: list[Claim] = []
     changes: list[dict[str, Any]] = []
     for each in prepared:
@@ -209,21 +224,20 @@ def claim(
         )
         claims.append(Claim(claimed, each.ordinals, each.excluded, each.replay))
         changes.append(_changes(claimed, now))
-    if changes:
-        statement = (
-            sa.update(_batches)
-            .where(_batches.c.id == sa.bindparam("batch_id"), _batches.c.fence == sa.bindparam("old_fence"))
-            .values({name: sa.bindparam(name) for name in _CHANGED})
-        )
-        connection.execute(statement, changes)
+    change_batches(connection, _CHANGED, changes)
     return claims
 
 
-def _with_outcomes(connection: Connection, batch_ids: Sequence[int]) -> set[int]:
-    """Those of the batches in which somebody has an outcome of their own."""
+def _own_outcomes(connection: Connection, batch_ids: Sequence[int]) -> Sequence[Any]:
+    """Who in these batches has an outcome of their own: rows of batch_id, ordinal, outcome, left_out."""
+    return connection.execute(_outcomes_of(connection.dialect.name), {"batch_ids": batch_ids}).all()
+
+
+@cache
+def _outcomes_of(dialect: str) -> sa.Select[Any]:
     outcomes = tables.recipient_outcomes
-    query = sa.select(outcomes.c.batch_id).where(outcomes.c.batch_id.in_(batch_ids)).distinct()
-    return set(connection.execute(query).scalars())
+    columns = (outcomes.c.batch_id, outcomes.c.ordinal, outcomes.c.outcome, was_left_out().label("left_out"))
+    return sa.select(*columns).where(any_of(outcomes.c.batch_id, "batch_ids", dialect))
 
 
 _CHANGED = (
@@ -244,22 +258,25 @@ def _leave_out_who_has_it(connection: Connection, batch: Batch) -> None:
 
 def _changes(claimed: Batch, now: datetime) -> dict[str, Any]:
     values = {name: getattr(claimed, name) for name in _CHANGED if name != "posted_at"}
-    return {**values, "posted_at": now, "batch_id": claimed.id, "old_fence": claimed.fence - 1}
+    return {**values, "posted_at": now, "batch_id": claimed.id, "held_fence": claimed.fence - 1}
 
 
 def _hold(connection: Connection, prepared: Sequence[Prepared]) -> set[int]:
     """The batches that are still as they were read, their rows held to commit; what another worker is claiming at this
     moment is passed over."""
     read = {each.batch.id: (each.batch.state, each.batch.fence, each.batch.generation) for each in prepared}
-    query = (
+    rows = connection.execute(_free_ones(connection.dialect.name), {"batch_ids": list(read)})
+    return {row.id for row in rows if (row.state, row.fence, row.generation) == read[row.id]}
+
+
+@cache
+def _free_ones(dialect: str) -> sa.Select[Any]:
+    return (
         sa.select(_batches.c.id, _batches.c.state, _batches.c.fence, _batches.c.generation)
-        .where(_batches.c.id.in_(list(read)))
+        .where(any_of(_batches.c.id, "batch_ids", dialect))
         .order_by(_batches.c.id)
         .with_for_update(skip_locked=True)
     )
-    return {
-        row.id for row in connection.execute(query) if (row.state, row.fence, row.generation) == read[row.id]
-    }
 
 
 def _people(newsletter: str) -> sa.FromClause:
@@ -318,15 +335,16 @@ def _excluded(
 
 
 def _excluded_now(
-    connection: Connection, newsletter: str, prepared: Sequence[Prepared], unchanged: Collection[int]
+    connection: Connection,
+    newsletter: str,
+    prepared: Sequence[Prepared],
+    unchanged: Collection[int],
+    own: Sequence[Any],
 ) -> dict[int, frozenset[int]]:
-    outcomes = tables.recipient_outcomes
     found = {each.batch.id: set(each.now_excluded) for each in prepared if each.batch.id in unchanged}
-    has_it = sa.select(outcomes.c.batch_id, outcomes.c.ordinal).where(
-        outcomes.c.batch_id.in_([each.batch.id for each in prepared]), outcomes.c.outcome == "accepted"
-    )
-    for row in connection.execute(has_it):
-        found.setdefault(row.batch_id, set()).add(row.ordinal)
+    for row in own:
+        if row.outcome == "accepted":
+            found.setdefault(row.batch_id, set()).add(row.ordinal)
     batches = [each.batch for each in prepared if each.batch.id not in unchanged]
     owner = _owners(batches)
     for span in _spans(batches):

@@ -38,6 +38,10 @@ class StoredVariant:
     article_ids: tuple[str, ...]
 
 
+_ONE = sa.select(_issues).where(_issues.c.id == sa.bindparam("issue_id"))
+_LOCKED = _ONE.with_for_update()
+
+
 def to_issue(row: Row[Any]) -> Issue:
     """An issue from a row of `issues`."""
     values = {name: value for name, value in row._mapping.items() if name in Issue.__dataclass_fields__}
@@ -53,8 +57,7 @@ def get_issue(connection: Connection, issue_id: int, *, lock: bool = False) -> I
     """The issue; `lock` holds its row to commit (PostgreSQL; a SQLite writer holds the database). Raises NotFound."""
     if lock:
         wait_in_line(connection, issue_id)
-    query = sa.select(_issues).where(_issues.c.id == issue_id)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    row = connection.execute(_LOCKED if lock else _ONE, {"issue_id": issue_id}).one_or_none()
     if row is None:
         raise NotFound(f"There is no issue {issue_id}.", cure="`syndicate issues list` shows them.")
     return to_issue(row)

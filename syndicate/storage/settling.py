@@ -17,6 +17,7 @@ from syndicate.storage.batches import (
     BATCH_COLUMNS,
     Batch,
     Claim,
+    change_batches,
     insert_batch,
     lock_batch,
     lock_batches,
@@ -104,27 +105,20 @@ def _settle_plainly(
         {
             "batch_id": held.id,
             "held_fence": held.fence,
+            "state": "accepted",
             "settled_at": now,
+            "retry_at": None,
             "why": held.proof,
+            "proof": "",
             "vendor_ids": list(step.vendor_ids),
         }
         for held, step in plain.values()
     ]
-    if rows:
-        connection.execute(_ACCEPT, rows)
+    change_batches(connection, _SETTLED, rows)
     return set(plain)
 
 
-_ACCEPT = (
-    sa.update(_batches)
-    .where(_batches.c.id == sa.bindparam("batch_id"), _batches.c.fence == sa.bindparam("held_fence"))
-    .values(
-        state="accepted",
-        retry_at=None,
-        proof="",
-        **{name: sa.bindparam(name) for name in ("settled_at", "why", "vendor_ids")},
-    )
-)
+_SETTLED = ("state", "settled_at", "retry_at", "why", "proof", "vendor_ids")
 
 
 def _prove(connection: Connection, held: Batch, claim: Claim, step: Step, now: datetime) -> None:

@@ -27,6 +27,12 @@ MOST = 200_000
 """People whose changes are remembered for one issue; with more it is quicker to look at everybody."""
 
 _changes = tables.standing_changes
+_LATER = (
+    sa.select(_changes.c.number, _changes.c.subscriber_id)
+    .where(_changes.c.number > sa.bindparam("after"))
+    .order_by(_changes.c.number)
+    .limit(MOST + 2)
+)
 
 
 @dataclass(slots=True)
@@ -42,8 +48,7 @@ class StandingChanges:
         if self.mark is None:
             return None
         after = self.mark - 1 if self.last is None else self.last
-        query = sa.select(_changes.c.number, _changes.c.subscriber_id).where(_changes.c.number > after)
-        rows = connection.execute(query.order_by(_changes.c.number).limit(MOST + 2)).all()
+        rows = connection.execute(_LATER, {"after": after}).all()
         if self.last is None and (not rows or rows[0].number != self.mark):
             self.mark = None
             return None

@@ -11,7 +11,7 @@ import pytest
 from syndicate.services.pause_issue import pause
 from syndicate.services.stop_sending import stop_sending
 from syndicate.storage import instance
-from syndicate.storage.claims import may_post
+from syndicate.storage.claims import hold_to_post
 from syndicate.storage.database import Database, open_database
 from syndicate.storage.users import hold_users
 from tests.mailing import NOW, clock, frozen_issue
@@ -49,7 +49,7 @@ def test_claims_that_follow_one_another_without_a_gap_let_in_who_stops_them(
     waits = threading.Thread(target=stop_them)
     try:
         with ExitStack() as last:
-            assert may_post(last.enter_context(others.write()), issue_id, hold=True)
+            assert hold_to_post(last.enter_context(others.write()), issue_id)
             waits.start()
             until(lambda: waiting(others) == 1)
             # It comes after the one who waits: so it waits too, and the first claim is the last that is shared.
@@ -65,7 +65,7 @@ def test_claims_that_follow_one_another_without_a_gap_let_in_who_stops_them(
 
 def claim(database: Database, issue_id: int) -> None:
     with database.write() as connection:
-        may_post(connection, issue_id, hold=True)
+        hold_to_post(connection, issue_id)
 
 
 def waiting(database: Database) -> int:

@@ -31,7 +31,7 @@ from syndicate.core.batch import (
 )
 from syndicate.core.message import Answer
 from syndicate.storage import ledger_counting, tables
-from syndicate.storage.claims import Planned, Prepared, claim, may_post, planned_recipients
+from syndicate.storage.claims import Planned, Prepared, claim, hold_to_post, may_post, planned_recipients
 from syndicate.storage.database import Database, open_database
 from syndicate.storage.issues import change_issue, get_issue, move_issue
 from syndicate.storage.ledger import (
@@ -226,7 +226,7 @@ class Ledger(RuleBasedStateMachine):
         with self.database.write() as connection:
             claims = (
                 claim(connection, "morning", prepared, worker_id=worker, now=self.now, lease_seconds=LEASE)
-                if may_post(connection, self.issue_id, hold=True)
+                if hold_to_post(connection, self.issue_id)
                 else []
             )
         for each in claims:

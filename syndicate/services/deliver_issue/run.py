@@ -18,7 +18,15 @@ from syndicate.services.deliver_issue.delivery import Delivery
 from syndicate.services.deliver_issue.posting import Asked, Posting
 from syndicate.services.deliver_issue.requests import Requests
 from syndicate.services.deliver_issue.restraint import Held, Restraint
-from syndicate.storage.claims import Planned, Prepared, claim, may_post, planned_recipients, withdrawn_revisions
+from syndicate.storage.claims import (
+    Planned,
+    Prepared,
+    claim,
+    hold_to_post,
+    may_post,
+    planned_recipients,
+    withdrawn_revisions,
+)
 from syndicate.storage.database import database_now
 from syndicate.storage.issue_standing import say_why_it_waits
 from syndicate.storage.issues import get_issue
@@ -263,10 +271,11 @@ class _Run:
         started = self.clock()
         self.claims_unheard_of = "" if self.database.is_sqlite else self.worker.id
         with self.database.write() as connection:
-            if not may_post(connection, self.issue_id, hold=True):
+            revision = hold_to_post(connection, self.issue_id)
+            if revision is None:
                 self.posting.halted.set()
                 return 0
-            if get_issue(connection, self.issue_id).revision != self.issue.revision:
+            if revision != self.issue.revision:
                 # It was revised since these were built: they are built anew.
                 return 0
             now = database_now(connection)
