@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -196,6 +197,7 @@ def freeze_it(
     sheet: CapabilitySheet = SHEET,
     now: datetime = NOW,
     progress: Progress | None = None,
+    stop: threading.Event | None = None,
 ) -> str:
     """Freezes with the house's own templates."""
     return freeze(
@@ -208,6 +210,7 @@ def freeze_it(
         sheet=sheet,
         now=now,
         progress=progress,
+        stop=stop,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -92,29 +91,23 @@ def freeze_issue(
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> None:
     """Freezes a scheduled issue whose time has come, or goes on with one that is half frozen; `stop` breaks it off
-    between two chunks, and the next one goes on. Raises Refused when it must not be sent."""
-
-    def go_on(done: int, total: int | None) -> None:
-        if stop.is_set():
-            raise Leaving
-        progress(done, total)
-
+    between two steps, and the next one goes on. Raises Refused when it must not be sent."""
     with site.database.read() as connection:
         newsletter = site.newsletter(get_issue(connection, issue_id).newsletter)
         now = shared_now(connection, clock())
     require_ready(site, mail_api, now, issue_id)
-    with suppress(Leaving):
-        freeze(
-            site.database,
-            issue_id,
-            newsletter=newsletter,
-            publication=site.publication,
-            sender=site.sender,
-            environment=site.templates,
-            sheet=mail_api.sheet,
-            now=now,
-            progress=go_on,
-        )
+    freeze(
+        site.database,
+        issue_id,
+        newsletter=newsletter,
+        publication=site.publication,
+        sender=site.sender,
+        environment=site.templates,
+        sheet=mail_api.sheet,
+        now=now,
+        progress=progress,
+        stop=stop,
+    )
 
 
 def deliver_issue(

@@ -6,6 +6,7 @@ Chunk by chunk in short transactions; a process killed at any instant leaves who
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
@@ -57,6 +58,8 @@ VALUES_BYTES = 3_000
 Progress = Callable[[int, int | None], None]
 """Called with how many are done, and of how many if that is known."""
 
+Outcome = Literal["sending", "awaiting", "already", "stopped"]
+
 
 def freeze(
     database: Database,
@@ -69,36 +72,39 @@ def freeze(
     sheet: CapabilitySheet,
     now: datetime,
     progress: Progress | None = None,
-) -> Literal["sending", "awaiting", "already"]:
+    stop: threading.Event | None = None,
+) -> Outcome:
     """Freezes an approved issue, or one whose time has come, and plans its batches for the mail API of `sheet`.
 
     Issues of one newsletter are frozen one after another, so that each knows who gets what by the others: one that is
     half frozen is finished first. "awaiting": the audience is more than a tenth off the count that was approved, or
     the checks before sending found an error in the version of some readers; nothing is frozen. "already": it is past
-    freezing, or somebody paused or cancelled it meanwhile. Raises Refused when
+    freezing, or somebody paused or cancelled it meanwhile. "stopped": `stop` was set, which is heeded between any two
+    steps; the next call goes on. Raises Refused when
     it is not approved, not due, when one of its articles may not go out any more (it is then back in draft), or when
     the checks before sending find an error in it (it then awaits again).
     """
+    stop = stop or threading.Event()
     while True:
         issue = _begin(database, issue_id, now, _faults(database, issue_id, newsletter, publication, sender, now))
         if issue is None:
             return "already"
-        work = _Freezing(database, issue, newsletter, publication, sender, environment, sheet, progress)
+        work = _Freezing(database, issue, newsletter, publication, sender, environment, sheet, progress, stop)
         outcome = _whole(database, issue.id, work, now)
-        if issue.id == issue_id:
+        if outcome == "stopped" or issue.id == issue_id:
             return outcome
 
 
-def _whole(
-    database: Database, issue_id: int, work: _Freezing, now: datetime
-) -> Literal["sending", "awaiting", "already"]:
+def _whole(database: Database, issue_id: int, work: _Freezing, now: datetime) -> Outcome:
     while True:
+        if work.stop.is_set():
+            return "stopped"
         with database.read() as connection:
             issue = get_issue(connection, issue_id)
         if issue.state != "freezing":
             return "already"
         if issue.frozen_through == freezing.UNFREEZING:
-            return back_to_awaiting(database, issue_id, CHUNK)
+            return back_to_awaiting(database, issue_id, CHUNK, work.stop)
         if not work.freeze_chunk(issue) and _finish(database, issue, now):
             return "sending"
 
@@ -216,9 +222,11 @@ class _Freezing:
         environment: Environment,
         sheet: CapabilitySheet,
         progress: Progress | None,
+        stop: threading.Event,
     ) -> None:
         self.database, self.newsletter, self.publication = database, newsletter, publication
         self.sender, self.environment, self.sheet, self.progress = sender, environment, sheet, progress
+        self.stop = stop
         self.nothing_left: set[str] = set()
         self.shortened: dict[str, str] = {}
         """What is stored for a key that is too long."""
@@ -275,8 +283,12 @@ class _Freezing:
 
     def _make_versions(self, issue: Issue, keys: set[str]) -> None:
         for key in sorted(keys):
+            if short_key(key) != key:
+                self.shortened[key] = short_key(key)
             if key in self.nothing_left or short_key(key) in self.sizes:
                 continue
+            if self.stop.is_set():
+                return
             without, start = self.history.articles_of(key)
             older = self.older
             if start is not None and start < issue.lo:
@@ -309,8 +321,6 @@ class _Freezing:
                     _take_back(connection, issue.id, wrong)
             if wrong:
                 return
-            if short_key(key) != key:
-                self.shortened[key] = short_key(key)
             self.sizes[short_key(key)] = people_per_request(self.sheet, variant.html, variant.text)
 
     def _is_overtaken(self, connection: Connection, articles: Sequence[Article]) -> bool:

@@ -25,6 +25,9 @@ from syndicate.storage.issues import change_issue
 UNFREEZING = -1
 """`issues.frozen_through` of an audience that is being taken back: whoever finds it goes on with that."""
 
+UNKNOWN = "~"
+"""The key of no version."""
+
 _WAITING: tuple[BatchState, ...] = ("planned", "retry", "sending", "uncertain")
 _MAY_STILL_BE_ACCEPTED: Mapping[State, tuple[BatchState, ...]] = {
     "freezing": _WAITING,
@@ -141,8 +144,8 @@ def freeze_chunk(
     """Freezes the next people of the issue, at most `size`, ordinals from base + 1 on, people of one version side by
     side. None when nobody is left.
 
-    `stored_keys` maps a key to what is stored where that differs (other keys are cut at the column's width: they are
-    then not known); people whose key is in `nothing_left` are left out."""
+    `stored_keys` maps keys that are too long to what is stored (others of those are UNKNOWN: cut, one would be the key
+    of people who got less); people whose key is in `nothing_left` are left out."""
     if _all_alike(connection, issue, history):
         return _freeze_alike(connection, issue, size, base)
     through = end_of_chunk(connection, issue, issue.frozen_through, size)
@@ -151,7 +154,8 @@ def freeze_chunk(
     change_issue(connection, issue.id, frozen_through=through)
     key = version_key(issue, history)
     people = _audience(issue, issue.frozen_through, through).add_columns(key.label("variant_key")).subquery()
-    stored: sa.ColumnElement[str] = sa.func.substr(people.c.variant_key, 1, LONGEST_KEY)
+    fits = sa.func.length(people.c.variant_key) <= LONGEST_KEY
+    stored: sa.ColumnElement[str] = sa.case((fits, people.c.variant_key), else_=UNKNOWN)
     if stored_keys:
         stored = sa.case(dict(stored_keys), value=people.c.variant_key, else_=stored)
     ordinal = sa.func.row_number().over(order_by=[people.c.variant_key, people.c.id]) + base

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Literal
 
 from syndicate.storage.compositions import take_back_if_held
@@ -10,10 +11,14 @@ from syndicate.storage.freezing import unfreeze_chunk
 from syndicate.storage.issues import get_issue, move_issue
 
 
-def back_to_awaiting(database: Database, issue_id: int, chunk: int) -> Literal["awaiting", "already"]:
-    """Forgets the frozen audience, `chunk` people in each transaction. The issue awaits approval then, or is a draft
-    when something in it may not go out any more."""
+def back_to_awaiting(
+    database: Database, issue_id: int, chunk: int, stop: threading.Event | None = None
+) -> Literal["awaiting", "already", "stopped"]:
+    """Forgets the frozen audience, `chunk` people in each transaction, until `stop` is set. The issue awaits approval
+    then, or is a draft when something in it may not go out any more."""
     while True:
+        if stop is not None and stop.is_set():
+            return "stopped"
         with database.write() as connection:
             issue = get_issue(connection, issue_id, lock=True)
             if issue.state != "freezing":

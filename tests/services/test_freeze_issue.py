@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syndicate.core import history
 from syndicate.core.issue import Issue
 from syndicate.errors import Refused
 from syndicate.services import freeze_issue
+from syndicate.services.approve_issue import approve
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.pause_issue import pause, resume
 from syndicate.services.retract_article import retract_article
@@ -64,6 +68,18 @@ def mark_accepted(database: Database, issue_id: int) -> None:
         table = tables.batches
         connection.execute(sa.update(table).where(table.c.issue_id == issue_id).values(state="accepted", recipients=1))
     assert sweep(database, NOW) == [issue_id]
+
+
+class LeavingAfter(threading.Event):
+    """Of a process that is told to leave once it has looked so often whether it is."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    def is_set(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
 
 
 @pytest.fixture(autouse=True)
@@ -273,6 +289,30 @@ def test_cancelled_while_freezing_leaves_nothing_and_gives_the_articles_back(
     assert mark == 0
 
 
+@pytest.mark.parametrize(("approved", "outcome"), [(25, "sending"), (50, "awaiting")])
+def test_told_to_leave_it_does_so_between_two_steps_and_the_next_goes_on(
+    database: Database, approved: int, outcome: str
+) -> None:
+    articles = make_newsroom(database, articles=2)
+    add_readers(database, 25)
+    by_hand = make_issue(database, articles[:1], kind="manual", to=[address(n) for n in range(1, 4)])
+    freeze_it(database, by_hand)
+    mark_accepted(database, by_hand)
+    # A chunk of nobody, in which no progress is told of.
+    change_subscriptions(database, range(8, 15), paused_until=NOW + timedelta(days=9))
+    issue_id = make_issue(database, articles)
+    with database.write() as connection:
+        change_issue(connection, issue_id, approved_expected=approved - 7)
+    outcomes: list[str] = []
+    while (not outcomes or outcomes[-1] == "stopped") and len(outcomes) < 30:
+        assert books_now(database, issue_id).balanced
+        outcomes.append(freeze_it(database, issue_id, stop=LeavingAfter(2)))
+    assert (outcomes[-1], outcomes.count("stopped") > 1) == (outcome, True)
+    frozen = [] if outcome == "awaiting" else [*range(1, 8), *range(15, 26)]
+    assert sorted(row.subscriber_id for row in recipients(database, issue_id)) == frozen
+    assert sum(batch.size for batch in batches_of(database, issue_id)) == len(frozen)
+
+
 # --- versions ---------------------------------------------------------------------------------------------------------
 
 
@@ -363,6 +403,54 @@ def test_that_one_reader_surely_has_it_says_nothing_of_another(database: Databas
     daily = make_issue(database, articles, expected=4)
     assert freeze_it(database, daily) == "sending"
     assert [each.address for each in recipients(database, daily)] == [address(2), address(3), address(4)]
+
+
+def readers_of_more_and_more(database: Database, monkeypatch: pytest.MonkeyPatch) -> tuple[int, dict[int, list[str]]]:
+    """An issue of five articles, of which three readers have one, two and three by others, so that their versions have
+    keys as long as the longest that is stored, and longer; and what they are still to get."""
+    for module in (history, freezing):
+        monkeypatch.setattr(module, "LONGEST_KEY", len("-1-2"))
+    articles = make_newsroom(database, articles=5)
+    add_readers(database, 3)
+    for place in range(3):
+        one = make_issue(database, [articles[place]], kind="manual", to=[address(n) for n in range(place + 1, 4)])
+        freeze_it(database, one)
+        mark_accepted(database, one)
+    return make_issue(database, articles), {n: articles[n:] for n in (1, 2, 3)}
+
+
+def articles_by_reader(database: Database, issue_id: int) -> dict[int, list[str]]:
+    with database.read() as connection:
+        versions = get_variants(connection, issue_id, 1)
+    rows = recipients(database, issue_id)
+    return {row.subscriber_id: sorted(versions[row.variant_key].article_ids) for row in rows}
+
+
+def test_who_has_more_by_others_than_a_key_can_tell_gets_it_not_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue_id, left = readers_of_more_and_more(database, monkeypatch)
+    assert freeze_it(database, issue_id) == "sending"
+    assert articles_by_reader(database, issue_id) == {reader: sorted(ids) for reader, ids in left.items()}
+
+
+@pytest.mark.parametrize("why", ["killed", "taken back"])
+def test_a_version_of_a_long_key_that_was_made_before_is_used(
+    database: Database, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    issue_id, left = readers_of_more_and_more(database, monkeypatch)
+    if why == "taken back":
+        with database.write() as connection:
+            change_issue(connection, issue_id, approved_expected=100)
+        assert freeze_it(database, issue_id) == "awaiting"
+        approve(database, issue_id, actor="an editor", now=NOW)
+    else:
+        with monkeypatch.context() as until_killed:
+            until_killed.setattr(freezing, "plan_run", Mock(side_effect=KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                freeze_it(database, issue_id)
+    assert freeze_it(database, issue_id, stop=LeavingAfter(20)) == "sending"
+    assert articles_by_reader(database, issue_id) == {reader: sorted(ids) for reader, ids in left.items()}
 
 
 def test_a_range_of_ones_own_after_a_change_of_cadence(database: Database) -> None:
