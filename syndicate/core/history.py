@@ -57,8 +57,9 @@ class History:
 def history_of(carried: Iterable[Carried], articles: frozenset[str]) -> History:
     """The history that matters for an issue that may carry `articles`.
 
-    Versions that share the same articles with it share a mark: `-ISSUE`, named after the first, or `-ISSUE.VARIANT`
-    where versions of one issue differ in that."""
+    Versions that share the same articles with it share a mark, named after the first: `-ISSUE` for the one that an
+    issue was sealed with, `-ISSUE.VARIANT` for any other. So a mark means the same for ever, whatever is known of other
+    issues later: versions of half an audience were made by it."""
     marks: dict[frozenset[str], str] = {}
     versions: dict[str, list[Carried]] = {}
     for each in sorted(carried, key=lambda one: (one.issue_id, one.variant_id)):
@@ -66,8 +67,8 @@ def history_of(carried: Iterable[Carried], articles: frozenset[str]) -> History:
         if not shared:
             continue
         if shared not in marks:
-            plain = f"-{each.issue_id}"
-            marks[shared] = f"{plain}.{each.variant_id}" if plain in marks.values() else plain
+            sealed = (each.variant_key, each.revision) == ("", 1)
+            marks[shared] = f"-{each.issue_id}" if sealed else f"-{each.issue_id}.{each.variant_id}"
         versions.setdefault(marks[shared], []).append(each)
     return History(
         {mark: tuple(found) for mark, found in versions.items()}, {mark: shared for shared, mark in marks.items()}

@@ -209,6 +209,10 @@ class _UnknownVersion(Exception):
     """Somebody in the chunk needs a version that is not made yet: the chunk rolls back."""
 
 
+class _Outdated(Exception):
+    """What is known of the newsletter's other issues is so no longer: the chunk rolls back."""
+
+
 class _Freezing:
     """One freezing: the versions that are known, and the history that tells them apart."""
 
@@ -227,26 +231,35 @@ class _Freezing:
         self.database, self.newsletter, self.publication = database, newsletter, publication
         self.sender, self.environment, self.sheet, self.progress = sender, environment, sheet, progress
         self.stop = stop
+        self.look_back(issue)
+
+    def look_back(self, issue: Issue) -> None:
+        """Reads what the newsletter's other issues bring to whom, and what is made of this one already."""
         self.nothing_left: set[str] = set()
         self.shortened: dict[str, str] = {}
         """What is stored for a key that is too long."""
+        self.made: dict[str, int] = {}
         self.sizes: dict[str, int] = {}
-        """How many people one request holds, by variant key."""
-        with database.read() as connection:
+        """How many people one request holds, by variant key: of all versions that stand, and of those that may be used
+        without another look at where they start."""
+        with self.database.read() as connection:
             composed = composed_articles(connection, issue.id)
             self.base = [article for article, each in composed if each.role != "skipped"]
-            start = freezing.earliest_start(connection, issue) if issue.kind == "cadence" else None
+            self.start = freezing.earliest_start(connection, issue) if issue.kind == "cadence" else None
             self.older: list[Article] = []
-            if start is not None and start < issue.lo:
-                self.older = numbered_articles(connection, newsletter, start, issue.lo)
+            if self.start is not None and self.start < issue.lo:
+                self.older = numbered_articles(connection, self.newsletter, self.start, issue.lo)
             shown = frozenset(article.id for article in (*self.base, *self.older))
+            self.others = freezing.others_frozen(connection, issue)
             self.history: History = history_of(freezing.earlier_versions(connection, issue, shown), shown)
             for key, variant in get_variants(connection, issue.id, issue.revision).items():
-                self.sizes[key] = people_per_request(sheet, variant.html, variant.text)
+                self.made[key] = people_per_request(self.sheet, variant.html, variant.text)
+        self.sizes |= {key: size for key, size in self.made.items() if not {"+", "~"} & set(key)}
 
     def freeze_chunk(self, issue: Issue) -> bool:
         """Freezes the next people, unless somebody else did; False when nobody is left. When some of them need a
-        version that is not known yet it is made, and the chunk waits for the next call."""
+        version that is not known yet it is made, and when another issue brings something else by now that is read: the
+        chunk waits for the next call."""
         try:
             return self._freeze(issue)
         except _UnknownVersion:
@@ -254,7 +267,9 @@ class _Freezing:
                 end = freezing.end_of_chunk(connection, issue, issue.frozen_through, CHUNK)
                 keys = freezing.variant_keys(connection, issue, self.history, issue.frozen_through, end)
             self._make_versions(issue, keys)
-            return True
+        except _Outdated:
+            self.look_back(issue)
+        return True
 
     def _freeze(self, issue: Issue) -> bool:
         with self.database.write() as connection:
@@ -277,6 +292,9 @@ class _Freezing:
                 raise _UnknownVersion
             for run in runs:
                 freezing.plan_run(connection, issue, run, self.sizes[run.variant_key])
+            # Last: where another issue changed after a statement of this chunk looked at it, that is seen here.
+            if freezing.others_frozen(connection, locked) != self.others:
+                raise _Outdated
         if self.progress is not None and runs:
             self.progress(runs[-1].last, issue.approved_expected)
         return True
@@ -287,9 +305,16 @@ class _Freezing:
                 self.shortened[key] = short_key(key)
             if key in self.nothing_left or short_key(key) in self.sizes:
                 continue
+            without, start = self.history.articles_of(key)
+            if start is not None and start < issue.lo and (self.start is None or start < self.start):
+                # Somebody's range starts earlier than anybody's did: others may have brought them what is in it.
+                self.look_back(issue)
+                return
+            if short_key(key) in self.made:
+                self.sizes[short_key(key)] = self.made[short_key(key)]
+                continue
             if self.stop.is_set():
                 return
-            without, start = self.history.articles_of(key)
             older = self.older
             if start is not None and start < issue.lo:
                 with self.database.read() as connection:

@@ -125,6 +125,20 @@ def earlier_versions(connection: Connection, issue: Issue, articles: Collection[
     ]
 
 
+def others_frozen(connection: Connection, issue: Issue) -> list[tuple[Any, ...]]:
+    """The newsletter's other frozen issues, and all by which what `earlier_versions` says of them may change. Closed
+    ones, perhaps of many years, are told by how many there are and when the last was closed."""
+    issues = tables.issues
+    ended = issues.c.ended_at
+    of = [issues.c.newsletter == issue.newsletter, issues.c.id != issue.id, issues.c.frozen_at.is_not(None)]
+    open_ones = sa.select(
+        issues.c.id, issues.c.state, issues.c.revision, issues.c.frozen_at, issues.c.frozen_through
+    ).where(*of, ended.is_(None))
+    closed = sa.select(sa.func.count(), sa.func.max(ended)).where(*of, ended.is_not(None))
+    queries = (closed, open_ones.order_by(issues.c.id))
+    return [tuple(row) for query in queries for row in connection.execute(query)]
+
+
 def variant_keys(connection: Connection, issue: Issue, history: History, after: int, through: int | None) -> set[str]:
     """The variant keys of the people of a chunk."""
     query = _audience(issue, after, through).with_only_columns(version_key(issue, history)).distinct()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,14 +22,16 @@ from syndicate.services.approve_issue import approve
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.deliver_issue import deliver
 from syndicate.services.pause_issue import pause, resume
+from syndicate.services.resolve_issue import resolve
 from syndicate.services.sweep_issues import sweep
-from syndicate.storage import tables
+from syndicate.storage import freezing, tables
 from syndicate.storage.database import Database
-from syndicate.storage.issues import get_issue
+from syndicate.storage.issues import change_issue, get_issue, put_variant
 from syndicate.storage.workers import worker_lock
 from tests.end_to_end.sender import Resized, start
 from tests.mail_api_server import MailApiProcess, MailApiServer
 from tests.mailing import (
+    BODY,
     NOW,
     add_readers,
     address,
@@ -138,6 +142,89 @@ def test_one_that_was_paused_half_frozen_does_not_go_on_while_another_is_frozen(
     assert freeze_it(database, by_hand) == "sending"
     # Of the first, 10 were frozen when it was paused; the others got its article by the daily issue.
     assert articles_of_readers(database, by_hand, daily) == {n: Counter(articles) for n in range(1, 21)}
+
+
+@pytest.mark.parametrize("when", ["between two chunks", "while a chunk is frozen"])
+def test_what_another_issue_brings_by_a_revision_made_meanwhile_is_left_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    if database.is_sqlite and when == "while a chunk is frozen":
+        pytest.skip("it has one writer at a time")
+    monkeypatch.setattr(freeze_issue, "CHUNK", 7)
+    articles = make_newsroom(database, articles=3)
+    add_readers(database, 20)
+    by_hand = make_issue(database, [articles[0], articles[2]], kind="manual")
+    freeze_it(database, by_hand)
+    daily = make_issue(database, articles[:2], window=(0, 2))
+    whole = freezing.freeze_chunk
+
+    def revised_and_sent() -> None:
+        with database.write() as connection:
+            body = {"sha256": BODY.sha256, **asdict(BODY)}
+            ids = [articles[0], articles[2]]
+            put_variant(connection, by_hand, 2, "", language="en", article_ids=ids, **body)
+            change_issue(connection, by_hand, revision=2)
+            batches = tables.batches
+            accepted = {"state": "accepted", "revision": 2, "recipients": 10, "generation": 1}
+            connection.execute(sa.update(batches).where(batches.c.issue_id == by_hand).values(**accepted))
+
+    def progress(done: int, _total: int | None) -> None:
+        if done == 7 and when == "between two chunks":
+            revised_and_sent()
+
+    def freeze_chunk(*arguments: Any, **named: Any) -> Any:
+        if named["base"] == 7 and when != "between two chunks":
+            monkeypatch.setattr(freezing, "freeze_chunk", whole)
+            revised_and_sent()
+        return whole(*arguments, **named)
+
+    monkeypatch.setattr(freezing, "freeze_chunk", freeze_chunk)
+    assert freeze_it(database, daily, progress=progress) == "sending"
+    assert articles_of_readers(database, daily) == {n: Counter(articles[1:2]) for n in range(1, 21)}
+    assert books_now(database, daily).planned == 20
+
+
+def test_what_another_issue_sends_again_meanwhile_is_left_out_from_then_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freeze_issue, "CHUNK", 7)
+    articles = make_newsroom(database, articles=2)
+    add_readers(database, 20)
+    by_hand = make_issue(database, articles[:1], kind="manual")
+    freeze_it(database, by_hand)
+    settle(database, by_hand, "uncertain")
+    assert sweep(database, NOW) == [by_hand]
+    daily = make_issue(database, articles)
+
+    def progress(done: int, _total: int | None) -> None:
+        if done == 7:
+            resolve(database, by_hand, "resend", actor="an editor", now=NOW)
+
+    assert freeze_it(database, daily, progress=progress) == "sending"
+    got = articles_of_readers(database, daily)
+    assert got == {n: Counter(articles if n <= 7 else articles[1:]) for n in range(1, 21)}
+
+
+def test_whose_range_begins_earlier_meanwhile_gets_nothing_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freeze_issue, "CHUNK", 7)
+    articles = make_newsroom(database, articles=3)
+    add_readers(database, 20)
+    by_hand = make_issue(database, articles[:1], kind="manual", to=[address(20)])
+    freeze_it(database, by_hand)
+    settle(database, by_hand, "accepted")
+    daily = make_issue(database, articles[2:], window=(2, 3))
+
+    def progress(done: int, _total: int | None) -> None:
+        if done == 7:
+            table = tables.subscriptions
+            with database.write() as connection:
+                connection.execute(sa.update(table).where(table.c.subscriber_id >= 19).values(resume_from=0))
+
+    assert freeze_it(database, daily, progress=progress) == "sending"
+    got = articles_of_readers(database, by_hand, daily)
+    assert got == {n: Counter(articles if n >= 19 else articles[2:]) for n in range(1, 21)}
 
 
 def test_many_at_once_give_nobody_an_article_twice(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
