@@ -2,8 +2,9 @@
 
 The rules, in the order in which they hold:
 
-1. A suppression outranks everything: a suppressed person is left exactly as they are.
-2. Stopping mail is always allowed: `left` and `suppressed` are taken from wherever they come.
+1. Stopping mail is always allowed: `left` and `suppressed` are taken from wherever they come, also where the address is
+   closed already: that may be lifted.
+2. A suppression outranks everything else: a suppressed person is left exactly as they are.
 3. Who left comes back only by a consent that is said to be later than their leaving. An import that does not say
    when the consent was given brings nobody back.
 4. Nobody is taken back a step: `pending` does not undo `active`.
@@ -21,9 +22,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syndicate.core.address import shown
 from syndicate.core.line import line_fault
-from syndicate.core.subscriber import Subscriber, Subscription, SubscriptionStatus, WantedStatus
+from syndicate.core.reader_steps import is_closed_for_good
+from syndicate.core.subscriber import Action, Subscriber, Subscription, SubscriptionStatus, WantedStatus
 
-Action = Literal["asked", "confirmed", "imported", "left", "rejoined", "changed"]
 Outcome = Literal["new", "changed", "unchanged", "suppressed", "left"]
 """What one row does: `suppressed` and `left` mean that the person is kept as they are for that reason."""
 
@@ -81,12 +82,16 @@ def decide(
 ) -> Change:
     """What `wanted` changes for `person` (None: not known). `proven` is a consent given right now, which outranks an
     earlier leaving; `first_cadence` is each newsletter's own first cadence, "" for one without."""
-    if person is not None and person.suppressed:
+    suppress = wanted.status == "suppressed"
+    closed = person.suppressed if person is not None else ""
+    # Whoever is closed for good stays in what they get once somebody opens the address.
+    if closed and (wanted.status not in ("left", "suppressed") or (suppress and is_closed_for_good(closed))):
         return Change("suppressed")
-    details = _details(person, wanted)
+    details = _details(person, wanted) if not closed else {}
     changes: list[SubscriptionChange] = []
     kept: list[str] = []
-    for newsletter, cadence in wanted.cadences.items():
+    # Of an address that is closed and that nobody has, nothing else is kept.
+    for newsletter, cadence in wanted.cadences.items() if person is None or person.id else ():
         before = person.subscription(newsletter) if person else None
         status: SubscriptionStatus = "left" if wanted.status == "suppressed" else wanted.status
         if (
@@ -104,13 +109,12 @@ def decide(
             chosen = before.cadence
         if before is None or (before.status, before.cadence) != (status, chosen):
             changes.append(SubscriptionChange(newsletter, chosen, status, _action(before, status), before))
-    suppress = wanted.status == "suppressed"
     if person is None:
         outcome: Outcome = "new"
     elif changes or details or suppress:
         outcome = "changed"
     else:
-        outcome = "left" if kept else "unchanged"
+        outcome = "suppressed" if closed else "left" if kept else "unchanged"
     return Change(outcome, details, tuple(changes), suppress, tuple(kept))
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from syndicate.core.people import Action
-from syndicate.core.subscriber import Subscriber, Subscription, SubscriptionStatus
+from syndicate.core.mail_event import UNREACHABLE
+from syndicate.core.subscriber import Action, Subscriber, Subscription, SubscriptionStatus
 
 OWN_SUPPRESSION = "unsubscribe"
 """The reason of a suppression that the reader made, by leaving everything."""
@@ -63,6 +63,12 @@ class Choice:
 def is_closed(suppressed: str) -> bool:
     """Whether an address with that reason of suppression ("" for none) is closed also to its own reader's wishes."""
     return suppressed not in ("", OWN_SUPPRESSION)
+
+
+def is_closed_for_good(suppressed: str) -> bool:
+    """Whether nobody opens an address with that reason of suppression ("" for none) but somebody here: no report that
+    comes late, and not its reader."""
+    return suppressed not in ("", OWN_SUPPRESSION, UNREACHABLE)
 
 
 def leave(person: Subscriber, newsletter: str | None) -> tuple[ReaderStep, ...]:

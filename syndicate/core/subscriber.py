@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 SubscriptionStatus = Literal["active", "pending", "left"]
+Action = Literal["asked", "confirmed", "imported", "left", "rejoined", "changed"]
 WantedStatus = Literal["active", "pending", "left", "suppressed"]
 WANTED: tuple[WantedStatus, ...] = ("active", "pending", "left", "suppressed")
 """What a command or a file may ask for."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from syndicate.core.mail_event import UNREACHABLE
+
 Act = Literal["suppressed", "lifted", "left", "joined"]
 ACTS: tuple[Act, ...] = ("suppressed", "lifted", "left", "joined")
 FORBIDDING: frozenset[Act] = frozenset({"suppressed", "left"})
@@ -66,7 +68,8 @@ def read_entries(lines: Iterable[bytes], instance: str) -> Iterable[Entry]:
 
 
 def standing(entries: Iterable[Entry]) -> Standing:
-    """What the entries come to: of each person and newsletter the last one counts, but an erasure stays."""
+    """What the entries come to: of each person and newsletter the last one counts, but an erasure stays, and
+    what no report lifts."""
     result = Standing()
     seen: set[str] = set()
     for entry in entries:
@@ -77,6 +80,9 @@ def standing(entries: Iterable[Entry]) -> Standing:
         place = (entry.address_hash, entry.about)
         known = result.suppressed.get(entry.address_hash)
         if known is not None and known.about == "erased" and entry.act in ("suppressed", "lifted"):
+            continue
+        if entry.act == "suppressed" and entry.about == UNREACHABLE and known is not None:
+            # A report may lift it alone, and what stands beside it is not told again.
             continue
         if entry.act == "suppressed":
             result.suppressed[entry.address_hash] = entry

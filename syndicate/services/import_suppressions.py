@@ -142,11 +142,12 @@ def _decide(
     """Those of the chunk that are to be suppressed; all of them are counted."""
     hashes = {listed.address: address_hash(listed.address, key) for listed, _ in chunk}
     known = people.find_people(connection, hashes)
+    lasting = people.lasting_reasons(connection, list(hashes.values()))
     new = []
     for listed, shape in chunk:
         report.rows += 1
         person = known.get(listed.address)
-        before = seen.get(hash(listed.address)) or (person.suppressed if person else "")
+        before = seen.get(hash(listed.address)) or lasting.get(hashes[listed.address], "")
         if listed.why is None:
             report.open += 1
         elif not is_news(before, listed.why):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from syndicate.core.address import address_hash, normalise
-from syndicate.core.reader_steps import is_closed
+from syndicate.core.reader_steps import is_closed_for_good
 from syndicate.errors import BadInput
 from syndicate.rendering.html import one_line
 from syndicate.storage import audit, people
@@ -22,8 +22,8 @@ def suppress_subscriber(database: Database, *, email: str, because: str, actor: 
     with database.write() as connection:
         people.lock_people(connection)
         keyed = address_hash(address.address, address_key(connection))
-        # One that the reader made they may lift; this one they may not.
-        if is_closed(people.suppressed_reasons(connection, [keyed]).get(keyed, "")):
+        # What they or a late report may lift is not enough.
+        if is_closed_for_good(people.suppressed_reasons(connection, [keyed]).get(keyed, "")):
             return False
         note = one_line(because)
         people.add_suppressions(

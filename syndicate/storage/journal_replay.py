@@ -13,8 +13,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from syndicate.core.mail_event import UNREACHABLE
 from syndicate.core.portions import portions
-from syndicate.core.reader_steps import OWN_SUPPRESSION
+from syndicate.core.reader_steps import is_closed
 from syndicate.core.suppression_journal import Entry, Standing, standing
 from syndicate.storage import journal as journals
 from syndicate.storage import people
@@ -101,14 +102,14 @@ def _by_names_of_now(renames: Sequence[Rename], entry: Entry) -> Entry:
 
 
 def _suppress(connection: Connection, entries: Sequence[Entry]) -> int:
-    known = people.suppressed_reasons(connection, [entry.address_hash for entry in entries])
-    rows = [
-        {"address_hash": entry.address_hash, "reason": entry.about, "at": entry.at, "origin": ORIGIN}
-        for entry in entries
+    hashes = [entry.address_hash for entry in entries]
+    known, lasting = people.suppressed_reasons(connection, hashes), people.lasting_reasons(connection, hashes)
+    rows = []
+    for entry in entries:
+        before = (known if entry.about == UNREACHABLE else lasting).get(entry.address_hash, "")
         # What others closed goes before what the reader did, who may lift only that.
-        if known.get(entry.address_hash, OWN_SUPPRESSION) == OWN_SUPPRESSION
-        and known.get(entry.address_hash) != entry.about
-    ]
+        if not is_closed(before) and before != entry.about:
+            rows.append({"address_hash": entry.address_hash, "reason": entry.about, "at": entry.at, "origin": ORIGIN})
     people.add_suppressions(connection, rows)
     return len(rows)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from syndicate.storage import tables
+from syndicate.storage import people, tables
 from syndicate.storage.batches import batch_of
 
 
@@ -108,12 +108,12 @@ def issues_with(connection: Connection, article_id: str) -> Mapping[int, tuple[s
 
 
 def suppression_of(connection: Connection, address_hash: str) -> tuple[str, datetime, str] | None:
-    """Reason, moment and note of the oldest suppression in force."""
+    """Reason, moment and note of the suppression in force that weighs most."""
     table = tables.suppressions
     row = connection.execute(
         sa.select(table.c.reason, table.c.at, table.c.note)
-        .where(table.c.address_hash == address_hash, table.c.lifted_at.is_(None))
-        .order_by(table.c.id)
+        .where(table.c.address_hash == address_hash, people.IN_FORCE)
+        .order_by(people.WEIGHT.desc(), table.c.id)
         .limit(1)
     ).one_or_none()
     return (row.reason, row.at, row.note) if row is not None else None

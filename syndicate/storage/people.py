@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syndicate.core.issue import BEFORE_FREEZING
+from syndicate.core.mail_event import UNREACHABLE
 from syndicate.core.reader_steps import OWN_SUPPRESSION
 from syndicate.core.subscriber import Subscriber, Subscription
 from syndicate.storage import tables
@@ -20,6 +21,9 @@ from syndicate.storage.journal import note_consents, note_suppressions
 from syndicate.storage.tables import consents, imports, subscribers, subscriptions, suppressions
 
 IN_FORCE = suppressions.c.lifted_at.is_(None)
+WEIGHT = sa.case({OWN_SUPPRESSION: 0, UNREACHABLE: 1, "erased": 3}, value=suppressions.c.reason, else_=2)
+"""What is said of an address that several suppressions close: the heaviest, and of those the oldest. The fewer may lift
+it, the more it weighs."""
 
 
 LOCK_KEY = 5_020_477_861
@@ -58,9 +62,14 @@ def find_people(connection: Connection, hashes: Mapping[str, str]) -> dict[str, 
 
 
 def suppressed_reasons(connection: Connection, hashes: Collection[str]) -> dict[str, str]:
-    """The reason of the oldest suppression in force for each of the hashes that has one; what others closed goes before
-    what the reader did, who may lift only that."""
+    """The reason of the suppression in force that weighs most, for each of the hashes that has one."""
     query = _reasons(connection.dialect.name)
+    return {row.address_hash: row.reason for row in connection.execute(query, {"hashes": list(hashes)})}
+
+
+def lasting_reasons(connection: Connection, hashes: Collection[str]) -> dict[str, str]:
+    """The same without what a report that comes late may lift: that an address was unreachable."""
+    query = _reasons(connection.dialect.name).where(suppressions.c.reason != UNREACHABLE)
     return {row.address_hash: row.reason for row in connection.execute(query, {"hashes": list(hashes)})}
 
 
@@ -70,7 +79,7 @@ def _reasons(dialect: str) -> sa.Select[str, str]:
         sa.select(suppressions.c.address_hash, suppressions.c.reason)
         .where(any_of(suppressions.c.address_hash, "hashes", dialect), IN_FORCE)
         # The last one stays.
-        .order_by(sa.case((suppressions.c.reason == OWN_SUPPRESSION, 0), else_=1), suppressions.c.id.desc())
+        .order_by(WEIGHT, suppressions.c.id.desc())
     )
 
 
@@ -114,7 +123,7 @@ def add_consents(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> N
 
 def add_suppressions(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Appends suppressions, and copies their reason to the subscribers of those addresses that have none in force, or
-    only their reader's own."""
+    one that weighs less."""
     if not rows:
         return
     connection.execute(_APPEND, list(rows))
@@ -123,17 +132,18 @@ def add_suppressions(connection: Connection, rows: Sequence[Mapping[str, Any]]) 
     for row in rows:
         by_reason.setdefault(row["reason"], []).append(row["address_hash"])
     for reason, hashes in by_reason.items():
-        connection.execute(_closing(connection.dialect.name), {"hashes": hashes, "reason": reason})
+        connection.execute(_closing(connection.dialect.name, reason), {"hashes": hashes})
 
 
 _APPEND = sa.insert(suppressions)
 
 
 @cache
-def _closing(dialect: str) -> sa.Update:
-    is_open = sa.or_(subscribers.c.suppressed == "", subscribers.c.suppressed == OWN_SUPPRESSION)
-    closed = sa.update(subscribers).where(any_of(subscribers.c.address_hash, "hashes", dialect), is_open)
-    return closed.values(suppressed=sa.bindparam("reason"))
+def _closing(dialect: str, reason: str) -> sa.Update:
+    lighter = ["", OWN_SUPPRESSION] if reason == OWN_SUPPRESSION else ["", OWN_SUPPRESSION, UNREACHABLE]
+    gives_way = subscribers.c.suppressed.in_(lighter)
+    closed = sa.update(subscribers).where(any_of(subscribers.c.address_hash, "hashes", dialect), gives_way)
+    return closed.values(suppressed=reason)
 
 
 def start_import(connection: Connection, *, filename: str, sha256: str, basis: str, actor: str, now: datetime) -> int:

@@ -109,8 +109,9 @@ def _start(
 
 
 def suppress_own(connection: Connection, address_hash: str, origin: str, now: datetime) -> None:
-    """Suppresses an address because its reader left everything, unless it is suppressed already."""
-    if address_hash not in people.suppressed_reasons(connection, [address_hash]):
+    """Suppresses an address because its reader left everything, unless it is suppressed already by what no report
+    lifts."""
+    if address_hash not in people.lasting_reasons(connection, [address_hash]):
         people.add_suppressions(
             connection, [{"address_hash": address_hash, "reason": OWN_SUPPRESSION, "at": now, "origin": origin}]
         )

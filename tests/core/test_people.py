@@ -54,6 +54,13 @@ def step(change: Change) -> tuple[str, str, str] | None:
         (person(None), wanted(), "changed", ("active", "daily", "imported")),
         (person(suppressed="bounce"), wanted(cadence="weekly"), "suppressed", None),
         (person(), wanted(name="Ann"), "changed", None),
+        (person(suppressed="manual"), wanted("left", name="Ann"), "changed", ("left", "daily", "left")),
+        (person("left", suppressed="manual"), wanted("left"), "suppressed", None),
+        (person(suppressed="manual"), wanted("suppressed"), "suppressed", None),
+        (person(suppressed="unsubscribe"), wanted("suppressed"), "changed", ("left", "daily", "left")),
+        (person(suppressed="unreachable"), wanted("suppressed"), "changed", ("left", "daily", "left")),
+        (Subscriber(0, "", "ann@post.example", suppressed="unreachable"), wanted("suppressed"), "changed", None),
+        (Subscriber(0, "", "ann@post.example", suppressed="erased"), wanted("left"), "suppressed", None),
     ],
 )
 def test_decisions(
@@ -97,9 +104,9 @@ def test_no_wish_ever_mails_somebody_who_must_not_be(
     change = decide(before, wanted(asked, cadence, consent_at=consent_at), first_cadence=FIRST, proven=proven)
     becomes = step(change)
     active_after = becomes[0] == "active" if becomes else status == "active"
-    if suppressed:
+    if suppressed and asked != "left":
         assert change == Change("suppressed")
-    if asked in ("left", "suppressed") and not suppressed:
+    if asked == "left" or (asked == "suppressed" and not suppressed):
         assert not active_after
     if status == "left" and active_after:
         assert proven or (consent_at is not None and consent_at > LEFT_AT)

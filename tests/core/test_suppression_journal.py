@@ -62,3 +62,12 @@ def test_the_last_word_counts_and_an_erasure_stays(entries: list[Entry]) -> None
         moved = [each for each in entries if each.address_hash == keyed and each.about == "morning"]
         moved = [each for each in moved if each.act in ("left", "joined")]
         assert ((keyed, "morning") in found.left) == bool(moved and moved[-1].act == "left")
+
+
+def test_what_a_late_report_may_lift_takes_the_place_of_nothing_else() -> None:
+    def told(*reasons: str) -> str:
+        return standing(Entry("suppressed", "a" * 64, NOW, about) for about in reasons).suppressed["a" * 64].about
+
+    assert told("unreachable", "unsubscribe") == told("unsubscribe", "unreachable") == "unsubscribe"
+    assert told("unreachable", "manual") == "manual"
+    assert told("unreachable") == "unreachable"

@@ -28,6 +28,7 @@ from syndicate.services.unsuppress_subscriber import unsuppress_subscriber
 from syndicate.storage import instance, people, tables
 from syndicate.storage.database import open_database
 from syndicate.storage.definitions import sync
+from syndicate.storage.reader_steps import lift
 from tests.services.reading_room import FORM
 from tests.services.site_rows import EVENING, MORNING, DeclaredSource, start
 
@@ -173,6 +174,26 @@ def test_who_left_a_newsletter_that_is_called_otherwise_since_stays_out(site: Pl
         )
     site.check_in()
     assert site.state() == {"ann@example.com": "left", "ben@example.com": "active"}
+
+
+def test_what_was_closed_for_good_since_a_backup_in_which_it_was_unreachable_stays_closed_for_good(site: Place) -> None:
+    site.add("ann@example.com")
+    site.check_in()
+    with site.database.write() as connection:
+        keyed = connection.execute(sa.select(tables.subscribers.c.address_hash)).scalar_one()
+    suppress_subscriber(site.database, email="ann@example.com", because="never again", now=site.now)
+    _forget(site)
+    with site.database.write() as connection:
+        unreachable = {"address_hash": keyed, "reason": "unreachable", "at": site.now}
+        connection.execute(sa.insert(tables.suppressions).values(unreachable))
+        connection.execute(sa.update(tables.subscribers).values(suppressed="unreachable"))
+    site.check_in()
+    with site.database.write() as connection:
+        lift(connection, keyed, "unreachable", by="webhook", now=site.now)
+    assert site.state() == {"ann@example.com": "manual"}
+    site.check_in()
+    with site.database.read() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(tables.suppressions)).scalar_one() == 2
 
 
 def test_the_erased_are_erased_again_in_a_restored_database(site: Place, tmp_path: Path) -> None:

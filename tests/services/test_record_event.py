@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,11 +15,18 @@ from sqlalchemy.engine import Connection
 from syndicate.core.address import address_hash
 from syndicate.core.mail_event import EventKind, MailEvent
 from syndicate.core.message import label
+from syndicate.core.reader_steps import Circumstances
+from syndicate.errors import NotFound
 from syndicate.mail.events.base import Report
 from syndicate.services.deliver_transactional import deliver_transactional
+from syndicate.services.erase_subscriber import erase_subscriber
 from syndicate.services.forget_old import forget_old
+from syndicate.services.import_subscribers import Consent, import_subscribers
+from syndicate.services.import_suppressions import import_suppressions
+from syndicate.services.leave_newsletter import leave
 from syndicate.services.record_event import AT_ONCE, Recorded, Request, record_events, record_requests
-from syndicate.storage import instance, tables
+from syndicate.services.suppress_subscriber import suppress_subscriber
+from syndicate.storage import instance, people, tables
 from syndicate.storage.database import Database
 from syndicate.storage.events import blocked_since
 from syndicate.storage.mail_finding import begin
@@ -27,7 +35,7 @@ from syndicate.storage.reader_steps import lift_all
 from syndicate.storage.workers import worker_lock
 from tests.end_to_end.sender import mail_api
 from tests.mail_api_server import MailApiServer, read_journal
-from tests.mailing import NOW, PUBLICATION, SENDER, address, clock, freeze_it, frozen_issue, make_issue
+from tests.mailing import MORNING, NOW, PUBLICATION, SENDER, address, clock, freeze_it, frozen_issue, make_issue
 from tests.services.reading_room import ANN, ask, queued
 from tests.services.site_rows import start
 from tests.services.test_deliver_issue import deliver_it
@@ -221,6 +229,64 @@ def test_a_mail_that_arrived_meanwhile_keeps_it_open_also_when_that_is_told_late
     for each in (*told, arrived) if late else (arrived, *told):
         record(database, each)
     assert twice.to not in reasons(database)
+
+
+@pytest.mark.parametrize(
+    "how", ["by hand", "complained elsewhere", "left elsewhere", "left all", "left", "suppressed", "erased"]
+)
+def test_who_was_unreachable_and_must_not_be_mailed_is_not_opened_by_a_mail_that_arrived_meanwhile(
+    database: Database, twice: Twice, how: str, tmp_path: Path
+) -> None:
+    with database.write() as connection:
+        keyed = address_hash(twice.to, instance.address_key(connection))
+        connection.execute(
+            sa.update(tables.subscribers).where(tables.subscribers.c.id == 12).values(address_hash=keyed)
+        )
+    for days in (0, 8, 13, 14):
+        record(database, twice.report("soft bounce", days, 1 if days < 9 else 2))
+    assert reasons(database)[twice.to] == "unreachable"
+    then, file = NOW + timedelta(days=15), tmp_path / "file.csv"
+    for _ in range(2):
+        if how == "by hand":
+            suppress_subscriber(database, email=twice.to, because="never again", now=then)
+        elif how.endswith("elsewhere"):
+            column = "created_at" if how.startswith("complained") else "tags"
+            file.write_text(f"address,{column}\n{twice.to},x\n")
+            import_suppressions(database, path=file, vendor="mailgun", apply=True, now=then)
+        elif how == "left all":
+            leave(database, subscriber_id=12, newsletter=None, proof=Circumstances("page"), now=then)
+        elif how == "erased":
+            with suppress(NotFound):
+                erase_subscriber(database, email=twice.to, now=then)
+        else:
+            file.write_text(f"email,newsletters,status\n{twice.to},morning,{how}\n")
+            import_subscribers(database, path=file, newsletters=[MORNING], consent=Consent("b"), now=then)
+    late = replace(twice.report("delivered", 9, 2), raw={"to": twice.to})
+    record_events(database, [late], all_or_nothing=True, now=then)
+    with database.read() as connection:
+        closed = connection.execute(sa.select(tables.suppressions.c.reason).order_by(tables.suppressions.c.id))
+        stays, now_closed = closed.scalars().all(), people.suppressed_reasons(connection, [keyed])
+        status, copied = connection.execute(
+            sa.select(tables.subscriptions.c.status, tables.subscribers.c.suppressed)
+            .join(tables.subscribers, tables.subscribers.c.id == tables.subscriptions.c.subscriber_id)
+            .where(tables.subscribers.c.id == 12)
+        ).one()
+        kept = connection.execute(sa.select(tables.events.c.raw).order_by(tables.events.c.id.desc()).limit(1)).scalar()
+    expected = {
+        "by hand": "manual",
+        "complained elsewhere": "complaint",
+        "left elsewhere": "unsubscribe",
+        "left all": "unsubscribe",
+        "suppressed": "import",
+        "erased": "erased",
+        "left": "",
+    }[how]
+    # The same again adds nothing; what closes it besides stays when a report lifts that it was unreachable.
+    assert stays == ["unreachable", *([expected] if expected else [])]
+    assert now_closed == ({keyed: expected} if expected else {})
+    assert copied == expected
+    assert status == ("active" if how in ("by hand", "complained elsewhere") else "left")
+    assert (kept == {}) == (how == "erased")
 
 
 def test_what_came_back_before_the_address_was_opened_again_is_over(database: Database, twice: Twice) -> None:
