@@ -69,7 +69,8 @@ def apply(connection: Connection, decided: Sequence[Decided], proof: Proof, now:
                     "address_hash": each.address_hash,
                     "newsletter": part.newsletter,
                     "action": part.action,
-                    "at": at,
+                    # Who leaves by it leaves now, whenever they came: a restored database is told so.
+                    "at": now if part.action == "left" else at,
                     "origin": proof.origin,
                     "basis": each.wanted.consent_source or proof.basis,
                     "actor": proof.actor,

@@ -31,6 +31,7 @@ from syndicate.storage.definitions import sync
 from syndicate.storage.reader_steps import lift
 from tests.services.reading_room import FORM
 from tests.services.site_rows import EVENING, MORNING, DeclaredSource, start
+from tests.services.test_import_subscribers import HEADER, take
 
 
 class Place:
@@ -194,6 +195,21 @@ def test_what_was_closed_for_good_since_a_backup_in_which_it_was_unreachable_sta
     site.check_in()
     with site.database.read() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.suppressions)).scalar_one() == 2
+
+
+def test_who_left_by_an_import_since_the_backup_stays_out_however_old_the_consent_of_the_row(
+    site: Place, tmp_path: Path
+) -> None:
+    site.add("ann@example.com")
+    site.check_in()
+    file = tmp_path / "left.csv"
+    # As it is exported: since when she was subscribed, and that she has left.
+    file.write_text(HEADER + "ann@example.com,,,,morning,,left,2024-01-05T08:00:00Z,old form\n")
+    take(site.database, file, site.now, newsletters=(MORNING,))
+    assert site.state() == {"ann@example.com": "left"}
+    _forget(site)
+    site.check_in()
+    assert site.state() == {"ann@example.com": "left"}
 
 
 def test_the_erased_are_erased_again_in_a_restored_database(site: Place, tmp_path: Path) -> None:
