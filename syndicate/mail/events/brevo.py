@@ -47,7 +47,7 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
     said = words(told.get("reason"))
     # In milliseconds; its other times are in whatever zone the account has.
     at = told.get("ts_epoch")
-    seconds = at / 1000 if isinstance(at, int | float) and not isinstance(at, bool) else told.get("ts_event")
+    in_milliseconds = isinstance(at, int | float) and not isinstance(at, bool)
     failed = name in ("hard_bounce", "soft_bounce")
     return MailEvent(
         api=API,
@@ -56,7 +56,7 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
         kind=bounce_kind(said, permanent=name == "hard_bounce") if failed else _KINDS.get(name, "other"),
         vendor_id=vendor_id,
         addresses=address_of(address),
-        at=moment(seconds, now),
+        at=moment(at, now, per_second=1000) if in_milliseconds else moment(told.get("ts_event"), now),
         why=said,
         raw=told,
         label=label_in(told, _CUSTOM) or label_in(told, "tags"),

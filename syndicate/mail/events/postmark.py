@@ -14,7 +14,17 @@ from syndicate.core.bounce import bounce_kind, code_of
 from syndicate.core.mail_event import EventKind, MailEvent
 from syndicate.core.message import LABEL
 from syndicate.errors import BadInput
-from syndicate.mail.events.reading import address_of, id_in, json_of, label_in, moment, object_in, stable_id, words
+from syndicate.mail.events.reading import (
+    LONGEST_ID,
+    address_of,
+    id_in,
+    json_of,
+    label_in,
+    moment,
+    object_in,
+    stable_id,
+    words,
+)
 from syndicate.mail.events.shared_secret import SharedSecretWebhook
 
 API = "postmark"
@@ -63,7 +73,7 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
     number = id_in(told, "ID") if record in ("Bounce", "SpamComplaint") else ""
     return MailEvent(
         api=API,
-        event_id=f"{record}-{number}" if number else stable_id(record, vendor_id, address, at),
+        event_id=f"{record}-{number}"[:LONGEST_ID] if number else stable_id(record, vendor_id, address, at),
         kind=_kind(record, told),
         vendor_id=vendor_id,
         addresses=address_of(address),

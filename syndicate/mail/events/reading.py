@@ -30,13 +30,14 @@ def json_of(body: bytes) -> Any:
         # A third of the time of Python's own reader, which is asked about what this one does not take.
         found = from_json(body, allow_inf_nan=False)
     except ValueError:
-        return _clean(_read_slowly(body))
+        return _read_slowly(body)
     return _clean(found) if b"\\u" in body else found
 
 
 def _read_slowly(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=_refuse)
+        # What is too deep to be cleaned is too deep for all who take it after this.
+        return _clean(json.loads(body, parse_constant=_refuse))
     except (ValueError, RecursionError):
         raise BadInput("The body is not JSON.") from None
 
@@ -105,18 +106,21 @@ def stable_id(*parts: object) -> str:
     return hashlib.sha256(_WRITER.encode(parts).encode()).hexdigest()[:40]
 
 
-def moment(value: object, now: datetime) -> datetime:
-    """A moment as text (ISO 8601) or as seconds since 1970, number or text; `now` for anything else."""
+def moment(value: object, now: datetime, *, per_second: int = 1) -> datetime:
+    """A moment as text (ISO 8601) or as seconds since 1970, number or text; `now` for anything else. `per_second` tells
+    how many of a number's units a second has."""
     try:
         if isinstance(value, _NUMBER) and value is not True and value is not False:
-            return datetime.fromtimestamp(value, UTC)
-        told = str(value)
-        if told.isascii() and told.isdigit():
-            return datetime.fromtimestamp(int(told), UTC)
-        read = datetime.fromisoformat(told)
+            read = datetime.fromtimestamp(value / per_second, UTC)
+        elif (told := str(value)).isascii() and told.isdigit():
+            read = datetime.fromtimestamp(int(told), UTC)
+        else:
+            read = datetime.fromisoformat(told)
+            read = read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
         return now
-    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    # At the edges of time a moment of one zone is none in another.
+    return read if 1 < read.year < 9999 else now
 
 
 def label_in(metadata: Mapping[str, Any], name: str) -> str:

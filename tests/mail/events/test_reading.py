@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syndicate.errors import BadInput
-from syndicate.mail.events.reading import json_of
+from syndicate.mail.events.reading import json_of, moment
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -74,3 +75,24 @@ def test_what_is_no_json_is_refused(body: bytes) -> None:
 def test_what_is_deep_is_read() -> None:
     deep = b"[" * 400 + b'"x"' + b"]" * 400
     assert json.dumps(json_of(deep)).encode() == deep
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01", "9" * 12, "9" * 5_000, "", "today"),
+        *(10**400, -(10**15), 1e300, float("inf"), None, True, []),
+    ],
+)
+def test_what_is_no_moment_is_now(told: Any) -> None:
+    now = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+    assert moment(told, now) == moment(told, now, per_second=1000) == now
+
+
+def test_a_moment_is_read_in_seconds_and_in_parts_of_them() -> None:
+    expected = datetime(2026, 11, 20, 9, 30, 0, 250_000, tzinfo=UTC)
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    for told in ("2026-11-20T09:30:00.25Z", "2026-11-20T10:30:00.250+01:00", "2026-11-20 09:30:00.25"):
+        assert moment(told, now) == expected
+    seconds = expected.timestamp()
+    assert moment(seconds, now) == moment(int(seconds * 1000), now, per_second=1000) == expected
