@@ -38,7 +38,7 @@ def _tell(frame: Frame, file: Path, report: SuppressionReport) -> None:
     if frame.as_json:
         from dataclasses import asdict
 
-        value = asdict(report) | {"new": report.new}
+        value = asdict(report) | {"new": report.new, "caution": report.caution}
         value["problems"] = [{"line": line, "reason": reason} for line, reason in report.problems]
         frame.emit(value)
         return
@@ -59,5 +59,7 @@ def _tell(frame: Frame, file: Path, report: SuppressionReport) -> None:
     if report.new:
         frame.say(f"{counted(report.readers, 'reader')} here; the other addresses are kept as hashes.")
     tell_problems(frame, report)
+    if report.caution:
+        frame.warn(report.caution)
     if not report.applied:
         frame.say("Nothing was changed. To do it: add --yes.")

@@ -19,6 +19,24 @@ _FULL = re.compile(r"over ?quota|quota exceeded|exceeded .{0,20}quota|(mailbox|i
 """Some servers say so under 5.1.1 or 5.7.1."""
 
 
+_OF_THE_SENDER = re.compile(
+    r"spam|(black|block|deny) ?list|\b(rbl|spf|ptr)\b|dnsbl|dkim|dmarc|reputation|reverse dns|unsolicited",
+    re.IGNORECASE,
+)
+_OF_THE_ADDRESS = re.compile(
+    r"(no such|unknown|invalid|non-?existent) (user|recipient|mailbox|address|account)"
+    r"|(user|recipient|mailbox|address|account)\b.{0,30}(not exist|n't exist|not found|unknown|unavailable|disabled)",
+    re.IGNORECASE,
+)
+_AN_ADDRESS = re.compile(r"\S+@\S+")
+"""Whoever calls their mailbox `nospam` is no spam."""
+
+
+def says_it_is_gone(words: str, code: str) -> bool:
+    """Whether the code or the words say that there is no such address, not only that it was refused."""
+    return code in _NO_SUCH_ADDRESS or bool(_OF_THE_ADDRESS.search(words))
+
+
 def code_of(words: str) -> str:
     """The first enhanced status code (RFC 3463) in what a server said, else its first reply code, or ""."""
     found = _ENHANCED.search(words) or _REPLY.search(words)
@@ -37,4 +55,6 @@ def bounce_kind(words: str, *, permanent: bool, code: str = "") -> EventKind:
         return "hard bounce"
     if _MAY_PASS.match(code):
         return "soft bounce"
+    if _OF_THE_SENDER.search(_AN_ADDRESS.sub("", words)) and not _OF_THE_ADDRESS.search(words):
+        return "blocked"
     return "hard bounce" if permanent else "soft bounce"

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from syndicate.core.address import normalise, shown
-from syndicate.core.bounce import bounce_kind, code_of
+from syndicate.core.bounce import bounce_kind, code_of, says_it_is_gone
 from syndicate.core.line import line_fault
 from syndicate.core.reader_steps import OWN_SUPPRESSION
 from syndicate.errors import BadInput
@@ -43,13 +43,15 @@ _Row = Mapping[str, str]
 @dataclass(frozen=True, slots=True)
 class Shape:
     """One kind of list. `needs` are the columns by which it is known, `email` is the one of the address, `why` tells
-    why a row is on it: None when it keeps nobody from mail."""
+    why a row is on it: None when it keeps nobody from mail. `sure` tells whether that holds also where the vendor has
+    another list with the same columns, which keeps nobody from mail."""
 
     vendor: str
     kind: str
     needs: frozenset[str]
     email: str
     why: Callable[[_Row], Why | None]
+    sure: Callable[[_Row], bool] = lambda row: True
 
     @property
     def name(self) -> str:
@@ -58,10 +60,11 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One row: the normalised address, and why it is listed (None: it may be mailed)."""
+    """One row: the normalised address, and why it is listed (None: it may be mailed); `sure` as in Shape."""
 
     address: str
     why: Why | None
+    sure: bool = True
 
 
 def _meaning(column: str) -> Callable[[_Row], Why | None]:
@@ -91,12 +94,16 @@ def _server_said(words: str, code: str) -> Callable[[_Row], Why | None]:
     """By what the receiving server answered: a full mailbox, or a sender that is blocked, is no reason for ever."""
 
     def why(row: _Row) -> Why | None:
-        given = row.get(code, "").strip()
-        # An enhanced code says more than a reply code does.
-        known = given if "." in given else code_of(row.get(words, "")) or given
+        known = _code(row, words, code)
         return "bounce" if bounce_kind(row.get(words, ""), permanent=True, code=known) == "hard bounce" else None
 
     return why
+
+
+def _code(row: _Row, words: str, code: str) -> str:
+    given = row.get(code, "").strip()
+    # An enhanced code says more than a reply code does.
+    return given if "." in given else code_of(row.get(words, "")) or given
 
 
 def _shape(vendor: str, kind: str, needs: str, email: str, why: Callable[[_Row], Why | None]) -> Shape:
@@ -119,7 +126,11 @@ SHAPES: tuple[Shape, ...] = (
     _shape("mailgun", "unsubscribes", "tags", "address", _always("unsubscribe")),
     _shape("mailgun", "unsubscribes", "tag", "address", _always("unsubscribe")),
     _shape("mailgun", "complaints", "createdat", "address", _always("complaint")),
-    _shape("sendgrid", "bounces", "created status reason", "email", _server_said("reason", "status")),
+    # Its list of blocks has the same columns, and SendGrid goes on mailing those ("Blocks" in its glossary).
+    replace(
+        _shape("sendgrid", "bounces", "created status reason", "email", _server_said("reason", "status")),
+        sure=lambda row: says_it_is_gone(row.get("reason", ""), _code(row, "reason", "status")),
+    ),
     _shape("sendgrid", "invalid emails", "created reason", "email", _always("bounce")),
     _shape("sendgrid", "spam reports", "created ip", "email", _always("complaint")),
     _shape("sendgrid", "unsubscribes", "created", "email", _always("unsubscribe")),
@@ -157,7 +168,7 @@ def read_row(shape: Shape, row: Mapping[str, str]) -> Listed:
         raise ValueError("it names no address")
     if fault := line_fault(email):
         raise ValueError(f"the address holds {fault}")
-    return Listed(normalise(email).address, shape.why(row))
+    return Listed(normalise(email).address, shape.why(row), shape.sure(row))
 
 
 def is_news(before: str, why: Why) -> bool:

@@ -41,7 +41,7 @@ ORIGIN = "import"
 class SuppressionReport(FileReport):
     """How many rows did, or would do, what: those that suppress by their reason, with how many of them are readers
     here; those of addresses that are suppressed already; and those that keep nobody from mail. `lists` names whose
-    lists were found."""
+    lists were found. `unsure` are those of the bounces of whom it is so only if the list is none of blocks."""
 
     bounce: int = 0
     complaint: int = 0
@@ -50,12 +50,23 @@ class SuppressionReport(FileReport):
     readers: int = 0
     already: int = 0
     open: int = 0
+    unsure: int = 0
     lists: list[str] = field(default_factory=list)
 
     @property
     def new(self) -> int:
         """How many addresses are suppressed by it."""
         return self.bounce + self.complaint + self.unsubscribe + self.other
+
+    @property
+    def caution(self) -> str:
+        """What to make sure of before it is done, or ""."""
+        if not self.unsure or self.applied:
+            return ""
+        return (
+            f"Of {self.unsure:,} it says only that a mail was refused, and SendGrid's list of blocks, to whom it goes"
+            " on mailing, has the same columns: if this is that list, leave it out, and take its list of bounces."
+        )
 
     def count(self, why: Why) -> None:
         """One address more that is suppressed for that reason."""
@@ -155,6 +166,7 @@ def _decide(
         else:
             seen[hash(listed.address)] = listed.why
             report.count(listed.why)
+            report.unsure += not listed.sure
             is_reader = person is not None and person.id > 0
             report.readers += is_reader
             reader = person if is_reader else None

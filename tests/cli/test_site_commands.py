@@ -154,6 +154,21 @@ def test_suppressions_of_a_mail_api_are_a_report_until_they_are_wanted(site: Pat
     assert (report["already"], report["new"], report["applied"], report["problems"]) == (1, 0, True, [])
 
 
+def test_a_list_that_may_be_one_of_blocks_is_asked_about_before_it_is_done(site: Path) -> None:
+    take = ("subscribers", "import", "--suppressions", "list.csv")
+    gone = "5.1.1,550 5.1.1 no such user,ann@post.example,1\n550,550 user unknown,bob@post.example,1\n"
+    (site / "list.csv").write_text(f"status,reason,email,created\n{gone}")
+    assert "blocks" not in run(*take, folder=site)
+    with (site / "list.csv").open("a") as file:
+        file.write("550,550 refused,cy@post.example,1\n5.7.1,550 5.7.1 blocked,dan@post.example,1\n")
+        file.write("550,550 listed at spamhaus.org,eve@post.example,1\n")
+    report = listed(*take, folder=site)
+    assert (report["bounce"], report["open"], report["unsure"]) == (3, 2, 1)
+    assert "Of 1 it says only that a mail was refused, and SendGrid's list of blocks" in report["caution"]
+    assert run(*take, folder=site).endswith("add --yes.\n")
+    assert listed(*take, "--yes", folder=site)["caution"] == ""
+
+
 @pytest.mark.parametrize(
     ("options", "said"), [(("--vendor", "ses"), "--suppressions"), (("--suppressions", "--basis", "x"), "--basis")]
 )

@@ -242,6 +242,12 @@ def test_a_list_of_suppressions_is_looked_at_and_then_done_once(web_site: WebSit
     assert "Nothing in it would change anything." in again and f'action="{url}"' not in again
 
 
+def test_a_list_that_may_be_one_of_blocks_is_asked_about(web_site: WebSite, pages: dict[str, str]) -> None:
+    body = b"status,reason,email,created\n550,550 refused,ana.silva@example.org,1\n"
+    look = web_site.client("sender").get(upload(web_site.client("sender"), web_site, body, what="suppressions")).text
+    assert "Of 1 it says only that a mail was refused" in look and "Suppress 1 address" in look
+
+
 @pytest.mark.parametrize(
     ("body", "more", "said"),
     [
