@@ -9,7 +9,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from email import message_from_bytes, policy
@@ -22,6 +21,7 @@ from click.testing import CliRunner
 
 from syndicate.cli import root
 from tests.end_to_end.site import SiteFolder, make_site
+from tests.process.waiting import until
 
 VERBS = (
     *("init", "demo", "run", "check", "collect", "publish", "send"),
@@ -308,15 +308,16 @@ def test_tables_stay_within_a_terminal_of_eighty_columns(site: SiteFolder) -> No
 
 
 def interrupted(site: SiteFolder, arguments: Sequence[str], when: Callable[[], bool]) -> str:
-    """Runs the command until `when`, presses Ctrl-C, and returns what it said. Fails if it was done before."""
+    """Runs the command until `when`, presses Ctrl-C, and returns what it said. Fails if it was done before; meanwhile
+    it cannot come to its end, as nobody but this one writes to the database."""
     process = site.start(*arguments)
-    deadline = time.monotonic() + 60
-    while not when():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: when() or process.poll() is not None)
+    writer = sqlite3.connect(site.folder / "syndicate.db", timeout=60, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    writer.execute("ROLLBACK")
+    writer.close()
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert said.strip().splitlines()[-1].startswith("Stopped."), said

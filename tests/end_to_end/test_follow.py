@@ -72,12 +72,12 @@ def test_the_worker_sends_and_the_command_says_how_it_ended(mailing: SiteWithKey
 
 def test_a_worker_that_dies_is_followed_by_the_command_itself(mailing: SiteWithKey, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
-    with MailApiProcess("resend", journal, faults=["1:delay=3"]) as server:
+    with MailApiProcess("resend", journal, faults=["1:delay=20"]) as server:
         point_at(mailing, "resend", server.url)
         with running(mailing, *WORK) as worker:
             worker.up("working")
             command = mailing.start("send", "morning", "--yes")
-            until(lambda: len(read_journal(journal)) >= PER_REQUEST)  # taken, and not answered for three seconds
+            until(lambda: len(read_journal(journal)) >= PER_REQUEST)  # taken, and not answered yet
             assert roles(mailing)["command"] == 0
             worker.process.kill()
             status, out, _ = ended(command)
@@ -89,7 +89,7 @@ def test_a_worker_that_dies_is_followed_by_the_command_itself(mailing: SiteWithK
 
 def test_one_who_leaves_off_following_leaves_the_worker_at_it(mailing: SiteWithKey, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
-    with MailApiProcess("resend", journal, faults=["1:delay=2"]) as server:
+    with MailApiProcess("resend", journal, faults=["1:delay=10"]) as server:
         point_at(mailing, "resend", server.url)
         with running(mailing, *WORK) as worker:
             worker.up("working")

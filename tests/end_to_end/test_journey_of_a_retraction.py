@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.newsroom import AT_ONCE, figure, newsroom, press
+from tests.end_to_end.newsroom import AT_ONCE, HEEDED_SECONDS, figure, newsroom, press
 from tests.process.waiting import until
 from tests.web.windows import windows
 
@@ -45,7 +45,7 @@ def test_an_article_is_taken_back_while_it_is_being_sent(chromium: Browser, tmp_
         press(page, "Retract it")
         told = page.get_by_text(re.compile(r"is paused with \d+ of 40 sent"))
         told.first.wait_for()
-        time.sleep(1.0)  # within which a stop holds: what was claimed ahead is not posted after it
+        time.sleep(HEEDED_SECONDS)
         room.valve.open()
         until(lambda: room.under_way() == 0)
         taken = sum(room.outbox("Both of them").values())

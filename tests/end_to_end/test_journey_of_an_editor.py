@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.newsroom import AT_ONCE, COUNTING, Newsroom, begin, figure, newsroom, press, wait_for_figure
+from tests.end_to_end.newsroom import (
+    AT_ONCE,
+    COUNTING,
+    HEEDED_SECONDS,
+    Newsroom,
+    begin,
+    figure,
+    newsroom,
+    press,
+    wait_for_figure,
+)
 from tests.process.waiting import until
 from tests.web.windows import windows
 
@@ -128,7 +138,7 @@ def send_and_stop_half_way(room: Newsroom, page: Page) -> str:
 def stands_still(room: Newsroom, page: Page, subject: str, taken: int) -> None:
     """What had begun when it was stopped, with that many `taken`, comes to its end, and nothing else begins, though the
     sandbox would take it: the page, the ledger and the sandbox's own record come to the same number and stay there."""
-    time.sleep(1.0)  # within which a stop holds: what was claimed ahead is not posted after it
+    time.sleep(HEEDED_SECONDS)
     room.valve.open()
     until(lambda: room.under_way() == 0)
     stopped_at = sum(room.outbox(subject).values())

@@ -48,7 +48,7 @@ def test_it_is_seen_while_it_lives_and_gone_when_it_left(site: Site) -> None:
     with site.database.read() as connection:
         assert pulse(connection).roles == {"worker": 1}
     loops.leave()
-    assert loops.join(10) == []
+    assert loops.join(60) == []
     assert worker_is_up(site)  # it has not left yet: requests may be under way
     mine.close()
     assert not worker_is_up(site)

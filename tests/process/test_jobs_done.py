@@ -113,7 +113,7 @@ def test_the_earlier_of_two_wishes_holds() -> None:
     later.put(job.collect("desk", folder=True), in_seconds=60)
     until(lambda: queue.standing() == {"collect desk"})
     loops.leave()
-    assert loops.join(10) == []
+    assert loops.join(60) == []
 
 
 def test_what_could_not_be_put_is_put_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -135,7 +135,7 @@ def test_what_could_not_be_put_is_put_again(caplog: pytest.LogCaptureFixture) ->
     later.put(job.collect("desk", folder=True), in_seconds=0)
     until(lambda: queue.standing() == {"collect desk"})
     loops.leave()
-    assert loops.join(10) == []
+    assert loops.join(60) == []
 
 
 @pytest.fixture
@@ -194,11 +194,12 @@ def test_a_look_puts_what_nobody_has(site: Site, now: datetime, add_issue: Calla
     assert again.asked == [()]
 
 
-def test_later_waits_no_longer_than_it_must() -> None:
+def test_later_waits_no_longer_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syndicate.process.later.LOOK_SECONDS", 120.0)
     queue, loops = LocalQueue(), Loops(Log("work"))
     later = Later(queue, loops)
     begun = time.monotonic()
     later.put(job.collect("desk", folder=True), in_seconds=0.0)
     later.step()
     assert queue.standing() == {"collect desk"}
-    assert time.monotonic() - begun < 0.9
+    assert time.monotonic() - begun < 60

@@ -39,9 +39,9 @@ def test_what_fails_is_told_and_tried_again_and_stops_no_other(loops: Loops, cap
     with caplog.at_level("INFO", logger="syndicate"):
         loops.keep("quay", ill)
         loops.keep("tide", well)
-        assert fine.wait(10) and mended.wait(10)
+        assert fine.wait(60) and mended.wait(60)
         loops.leave()
-        assert loops.join(10) == []
+        assert loops.join(60) == []
     told = [record.getMessage() for record in caplog.records]
     assert told[:2] == ["quay: The quay is closed. Open it.", "quay: ValueError: odd"]
 
@@ -50,7 +50,7 @@ def test_the_end_wakes_whoever_listens(loops: Loops) -> None:
     bell = loops.bell()
     loops.keep("listener", lambda: bell.heard(60) and None)
     loops.leave()
-    assert loops.join(10) == []
+    assert loops.join(60) == []
 
 
 def test_a_bell_is_heard_once_and_not_missed(loops: Loops) -> None:
@@ -67,11 +67,11 @@ def test_triggers_call_at_once_and_again_and_count_anew_when_told() -> None:
     triggers.every(0.05, "often", often.release)
     triggers.start()
     try:
-        assert rare.acquire(timeout=10)
-        assert all(often.acquire(timeout=10) for _ in range(3))
+        assert rare.acquire(timeout=60)
+        assert all(often.acquire(timeout=60) for _ in range(3))
         assert not rare.acquire(blocking=False)
         triggers.realign()
-        assert rare.acquire(timeout=10)
+        assert rare.acquire(timeout=60)
     finally:
         triggers.stop()
 
@@ -99,7 +99,7 @@ def test_a_saved_file_is_told_under_the_name_of_its_source(loops: Loops, tmp_pat
     until(lambda: "wire" in told)
     assert "desk" not in told
     loops.leave()
-    assert loops.join(10) == []
+    assert loops.join(60) == []
 
 
 def test_a_folder_that_comes_later_or_is_replaced_is_watched(loops: Loops, tmp_path: Path) -> None:
@@ -115,4 +115,4 @@ def test_a_folder_that_comes_later_or_is_replaced_is_watched(loops: Loops, tmp_p
         until(lambda: bool(told))
         folder.rename(tmp_path / f"old-{time.monotonic_ns()}")
     loops.leave()
-    assert loops.join(10) == []
+    assert loops.join(60) == []

@@ -92,7 +92,7 @@ class Sending(threading.Thread):
 
     def leave(self) -> None:
         self.stop.set()
-        self.join(timeout=30)
+        self.join(timeout=120)
         assert not self.is_alive()
 
 
@@ -125,7 +125,7 @@ def test_the_standby_sends_what_the_first_turned_away(
         sending = Sending(site, first)
         sending.start()
         until(lambda: balance(site).accepted == READERS)
-        sending.join(timeout=30)
+        sending.join(timeout=120)
         assert sending.ended is not None
         assert sending.ended.issue.state == "sent"
         assert set(got(first, standby).values()) == {1}
@@ -171,7 +171,7 @@ def test_a_first_that_stumbles_keeps_its_turn(opened: Opening, two: tuple[MailAp
         sending = Sending(site, first)
         sending.start()
         until(lambda: balance(site).accepted == READERS)
-        sending.join(timeout=30)
+        sending.join(timeout=120)
         assert len(got(first)) == READERS
         assert not got(standby)
         assert state(site) == StandbyState()
