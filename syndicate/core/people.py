@@ -13,7 +13,7 @@ The rules, in the order in which they hold:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -23,7 +23,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from syndicate.core.address import shown
 from syndicate.core.line import line_fault
 from syndicate.core.reader_steps import is_closed_for_good
-from syndicate.core.subscriber import Action, Subscriber, Subscription, SubscriptionStatus, WantedStatus
+from syndicate.core.subscriber import (
+    Action,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    WantedStatus,
+    cadence_for,
+)
 
 Outcome = Literal["new", "changed", "unchanged", "suppressed", "left"]
 """What one row does: `suppressed` and `left` mean that the person is kept as they are for that reason."""
@@ -78,10 +85,10 @@ class Change:
 
 
 def decide(
-    person: Subscriber | None, wanted: Wanted, *, first_cadence: Mapping[str, str], proven: bool = False
+    person: Subscriber | None, wanted: Wanted, *, cadences: Mapping[str, Collection[str]], proven: bool = False
 ) -> Change:
     """What `wanted` changes for `person` (None: not known). `proven` is a consent given right now, which outranks an
-    earlier leaving; `first_cadence` is each newsletter's own first cadence, "" for one without."""
+    earlier leaving; `cadences` is what each newsletter has, the first first."""
     suppress = wanted.status == "suppressed"
     closed = person.suppressed if person is not None else ""
     # Whoever is closed for good stays in what they get once somebody opens the address.
@@ -104,7 +111,7 @@ def decide(
             continue
         if before is not None and before.status == "active" and status == "pending":
             status = "active"
-        chosen = cadence if cadence is not None else before.cadence if before else first_cadence[newsletter]
+        chosen = cadence if cadence is not None else cadence_for(before, cadences[newsletter])
         if before is not None and status == "left":
             chosen = before.cadence
         if before is None or (before.status, before.cadence) != (status, chosen):

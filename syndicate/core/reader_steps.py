@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from syndicate.core.mail_event import UNREACHABLE
-from syndicate.core.subscriber import Action, Subscriber, Subscription, SubscriptionStatus
+from syndicate.core.subscriber import Action, Subscriber, Subscription, SubscriptionStatus, cadence_for
 
 OWN_SUPPRESSION = "unsubscribe"
 """The reason of a suppression that the reader made, by leaving everything."""
@@ -53,7 +53,7 @@ class ReaderStep:
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What somebody chose on the preferences page. `cadences` maps the newsletters they want to a cadence; None keeps
-    theirs, or is the newsletter's first. `paused_until` is None for no pause."""
+    theirs while the newsletter has it, or is its first. `paused_until` is None for no pause."""
 
     cadences: Mapping[str, str | None]
     paused_until: datetime | None = None
@@ -98,21 +98,21 @@ def just_left(subscription: Subscription, now: datetime) -> bool:
 
 
 def choose(
-    person: Subscriber, choice: Choice, *, first_cadence: Mapping[str, str], now: datetime
+    person: Subscriber, choice: Choice, *, cadences: Mapping[str, Collection[str]], now: datetime
 ) -> tuple[ReaderStep, ...]:
-    """What a choice changes. `first_cadence` holds every newsletter that can be chosen, with its first cadence or "";
+    """What a choice changes. `cadences` holds every newsletter that can be chosen, with what it has, the first first;
     subscriptions in others are not touched. Raises ValueError for a pause that is too long or over."""
     if choice.paused_until is not None and not now < choice.paused_until <= now + LONGEST_PAUSE:
         raise ValueError("a pause ends after now and within a year")
     steps: list[ReaderStep] = []
-    for newsletter, first in first_cadence.items():
+    for newsletter, possible in cadences.items():
         before = person.subscription(newsletter)
         if newsletter not in choice.cadences:
             if before is not None and before.status != "left":
                 steps.append(ReaderStep(newsletter, before.cadence, "left", "left", before, "keep"))
             continue
         wanted = choice.cadences[newsletter]
-        cadence = wanted if wanted is not None else before.cadence if before is not None else first
+        cadence = wanted if wanted is not None else cadence_for(before, possible)
         steps += _into(newsletter, cadence, before, choice.paused_until, now)
     return tuple(steps)
 
@@ -151,7 +151,7 @@ def ask(person: Subscriber | None, wanted: Mapping[str, str]) -> tuple[tuple[str
 
 
 def confirm(
-    person: Subscriber, asked: Collection[str], *, asked_at: datetime, first_cadence: Mapping[str, str]
+    person: Subscriber, asked: Collection[str], *, asked_at: datetime, cadences: Mapping[str, Collection[str]]
 ) -> tuple[ReaderStep, ...]:
     """What the button of a confirmation does: into the newsletters that were asked for, but not into one that was left
     after that. Twice is once."""
@@ -160,11 +160,11 @@ def confirm(
     steps = []
     for newsletter in asked:
         before = person.subscription(newsletter)
-        if newsletter not in first_cadence or (before is not None and before.status == "active"):
+        if newsletter not in cadences or (before is not None and before.status == "active"):
             continue
         if before is not None and before.status == "left" and (before.changed_at or before.since) >= asked_at:
             continue
-        cadence = before.cadence if before is not None else first_cadence[newsletter]
+        cadence = cadence_for(before, cadences[newsletter])
         action: Action = "rejoined" if before is not None and before.status == "left" else "confirmed"
         steps.append(ReaderStep(newsletter, cadence, "active", action, before, "joiner"))
     return tuple(steps)

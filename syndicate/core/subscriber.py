@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -53,3 +54,9 @@ class Subscriber:
     def subscription(self, newsletter: str) -> Subscription | None:
         """Theirs in that newsletter, or None."""
         return next((each for each in self.subscriptions if each.newsletter == newsletter), None)
+
+
+def cadence_for(before: Subscription | None, cadences: Collection[str]) -> str:
+    """The cadence of somebody who names none: theirs while the newsletter has it, else its first; "" where there is
+    none."""
+    return before.cadence if before is not None and before.cadence in cadences else next(iter(cadences), "")

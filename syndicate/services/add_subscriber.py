@@ -52,9 +52,7 @@ def add_subscriber(
         people.lock_people(connection)
         keyed = address_hash(address.address, address_key(connection))
         person = people.find_people(connection, {address.address: keyed}).get(address.address)
-        change = decide(
-            person, wanted, first_cadence={newsletter.name: next(iter(newsletter.cadences), "")}, proven=True
-        )
+        change = decide(person, wanted, cadences={newsletter.name: newsletter.cadences}, proven=True)
         if person is not None and change.outcome == "suppressed":
             raise Refused(
                 f"{address.email} must not be mailed: the address is suppressed ({person.suppressed}).",

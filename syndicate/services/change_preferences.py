@@ -43,9 +43,9 @@ def change_preferences(
             raise NotFound("This reader is not known here any more.", cure="Sign up again.")
         if is_closed(person.suppressed) and choice.cadences:
             raise Refused("This address must not be mailed.", cure="Write to the sender.")
-        firsts = {each.name: next(iter(each.cadences), "") for each in newsletters}
+        cadences = {each.name: each.cadences for each in newsletters}
         try:
-            steps = choose(person, choice, first_cadence=firsts, now=now)
+            steps = choose(person, choice, cadences=cadences, now=now)
         except ValueError as error:
             raise BadInput(f"{error}.") from None
         details = {key: value.strip() for key, value in choice.details.items()}

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from syndicate.core import reader_steps
 from syndicate.core.asked import Asked
 from syndicate.core.newsletter import Newsletter
-from syndicate.core.reader_steps import Circumstances
+from syndicate.core.reader_steps import Circumstances, ReaderStep
 from syndicate.core.sign_up import GOOD_FOR
 from syndicate.core.subscriber import Subscriber
 from syndicate.storage import people
@@ -49,8 +49,7 @@ def confirm(
         found = _look(person, asked, newsletters, now)
         if found.state != "open" or person is None:
             return found
-        firsts = {each.name: next(iter(each.cadences), "") for each in newsletters}
-        steps = reader_steps.confirm(person, asked.newsletters, asked_at=asked.at, first_cadence=firsts)
+        steps = _steps(person, asked, newsletters)
         if person.suppressed and steps:
             lift_own(connection, asked.address_hash, proof.origin, now, before=asked.at)
         write_steps(connection, person.id, asked.address_hash, steps, proof, now)
@@ -62,6 +61,11 @@ def _by_names_of_now(connection: Connection, asked: Asked) -> Asked:
     return replace(asked, newsletters=tuple(name_now(renames, name, asked.at) for name in asked.newsletters))
 
 
+def _steps(person: Subscriber, asked: Asked, newsletters: Sequence[Newsletter]) -> tuple[ReaderStep, ...]:
+    cadences = {each.name: each.cadences for each in newsletters}
+    return reader_steps.confirm(person, asked.newsletters, asked_at=asked.at, cadences=cadences)
+
+
 def _look(
     person: Subscriber | None, asked: Asked, newsletters: Sequence[Newsletter], now: datetime
 ) -> Confirmation:
@@ -70,8 +74,7 @@ def _look(
     if reader_steps.is_closed(person.suppressed):
         return Confirmation("closed", person)
     declared = {each.name: each for each in newsletters}
-    firsts = dict.fromkeys(declared, "")
-    steps = reader_steps.confirm(person, asked.newsletters, asked_at=asked.at, first_cadence=firsts)
+    steps = _steps(person, asked, newsletters)
     chosen = {step.newsletter for step in steps} or {
         each.newsletter for each in person.subscriptions if each.status == "active"
     }

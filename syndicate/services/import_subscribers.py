@@ -6,7 +6,7 @@ that moment, so an import that was interrupted is simply run again: what is done
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -67,7 +67,7 @@ def import_subscribers(
     looked = look_at(path)
     report = Report(encoding=looked.encoding, applied=consent is not None)
     by_name = {each.name: each for each in newsletters}
-    firsts = {each.name: next(iter(each.cadences), "") for each in newsletters}
+    cadences = {each.name: each.cadences for each in newsletters}
     with database.read() as connection:
         key = address_key(connection)
     name = name or path.name
@@ -76,13 +76,13 @@ def import_subscribers(
     for chunk in _chunks(path, looked.encoding, by_name, now, report, seen):
         if consent is None or import_id is None:
             with database.read() as connection:
-                for each in _decide(connection, chunk, firsts, key):
+                for each in _decide(connection, chunk, cadences, key):
                     report.count(each.change.outcome)
         else:
             proof = Proof("import", consent.basis, consent.actor, import_id)
             with database.write() as connection:
                 people.lock_people(connection)
-                decided = _decide(connection, chunk, firsts, key)
+                decided = _decide(connection, chunk, cadences, key)
                 apply(connection, decided, proof, now)
                 for each in decided:
                     report.count(each.change.outcome)
@@ -120,14 +120,16 @@ def _counts(report: Report, **more: bool) -> dict[str, object]:
     return {key: counts[key] for key in ("rows", "new", "changed", "unchanged", "suppressed", "left", "bad")} | more
 
 
-def _decide(connection: Connection, chunk: Sequence[Wanted], firsts: dict[str, str], key: bytes) -> list[Decided]:
+def _decide(
+    connection: Connection, chunk: Sequence[Wanted], cadences: Mapping[str, Collection[str]], key: bytes
+) -> list[Decided]:
     hashes = {each.address: address_hash(each.address, key) for each in chunk}
     known = people.find_people(connection, hashes)
     return [
         Decided(
             known.get(each.address),
             each,
-            decide(known.get(each.address), each, first_cadence=firsts),
+            decide(known.get(each.address), each, cadences=cadences),
             hashes[each.address],
         )
         for each in chunk

@@ -12,7 +12,7 @@ from syndicate.core.people import Change, Wanted, decide, resume_after_change
 from syndicate.core.subscriber import Subscriber, Subscription, SubscriptionStatus
 
 LEFT_AT = datetime(2026, 5, 1, tzinfo=UTC)
-FIRST = {"morning": "daily", "evening": ""}
+CADENCES = {"morning": ("daily", "weekly"), "evening": ()}
 
 
 def person(status: SubscriptionStatus | None = "active", *, cadence: str = "daily", suppressed: str = "") -> Subscriber:
@@ -42,6 +42,10 @@ def step(change: Change) -> tuple[str, str, str] | None:
         (None, wanted("left"), "new", ("left", "daily", "left")),
         (person(), wanted(), "unchanged", None),
         (person(cadence="weekly"), wanted(), "unchanged", None),
+        # One that the newsletter has no more is sent to nobody.
+        (person(cadence="hourly"), wanted(), "changed", ("active", "daily", "changed")),
+        (person("pending", cadence="hourly"), wanted(), "changed", ("active", "daily", "confirmed")),
+        (person(cadence="hourly"), wanted("left"), "changed", ("left", "hourly", "left")),
         (person(), wanted(cadence="weekly"), "changed", ("active", "weekly", "changed")),
         (person(), wanted("pending"), "unchanged", None),
         (person("pending"), wanted(), "changed", ("active", "daily", "confirmed")),
@@ -66,20 +70,20 @@ def step(change: Change) -> tuple[str, str, str] | None:
 def test_decisions(
     before: Subscriber | None, asked: Wanted, outcome: str, expected: tuple[str, str, str] | None
 ) -> None:
-    change = decide(before, asked, first_cadence=FIRST)
+    change = decide(before, asked, cadences=CADENCES)
     assert (change.outcome, step(change)) == (outcome, expected)
 
 
 def test_a_consent_given_now_brings_back_whoever_left_but_nobody_who_is_suppressed() -> None:
-    assert step(decide(person("left"), wanted(), first_cadence=FIRST, proven=True)) == ("active", "daily", "rejoined")
+    assert step(decide(person("left"), wanted(), cadences=CADENCES, proven=True)) == ("active", "daily", "rejoined")
     assert (
-        decide(person("left", suppressed="complaint"), wanted(), first_cadence=FIRST, proven=True).outcome
+        decide(person("left", suppressed="complaint"), wanted(), cadences=CADENCES, proven=True).outcome
         == "suppressed"
     )
 
 
 def test_suppressing_leaves_every_newsletter_named() -> None:
-    change = decide(person(), wanted("suppressed"), first_cadence=FIRST)
+    change = decide(person(), wanted("suppressed"), cadences=CADENCES)
     assert change.suppress
     assert step(change) == ("left", "daily", "left")
 
@@ -101,7 +105,7 @@ def test_no_wish_ever_mails_somebody_who_must_not_be(
     proven: bool,
 ) -> None:
     before = person(status, suppressed=suppressed)
-    change = decide(before, wanted(asked, cadence, consent_at=consent_at), first_cadence=FIRST, proven=proven)
+    change = decide(before, wanted(asked, cadence, consent_at=consent_at), cadences=CADENCES, proven=proven)
     becomes = step(change)
     active_after = becomes[0] == "active" if becomes else status == "active"
     if suppressed and asked != "left":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,13 +12,14 @@ import sqlalchemy as sa
 from syndicate.core.reader_steps import Choice
 from syndicate.core.subscriber import Subscriber
 from syndicate.errors import BadInput, NotFound, Refused
+from syndicate.services.add_subscriber import add_subscriber
 from syndicate.services.change_preferences import change_preferences
 from syndicate.services.erase_subscriber import erase_subscriber
 from syndicate.services.leave_newsletter import leave, undo_leave
 from syndicate.services.suppress_subscriber import suppress_subscriber
 from syndicate.storage import tables
 from syndicate.storage.database import Database
-from tests.services.reading_room import ANN, BOTH, FORM, join, person_of, queued, statuses
+from tests.services.reading_room import ANN, BOTH, FORM, ask, asked_in, join, person_of, press, queued, statuses
 from tests.services.site_rows import MORNING, start
 from tests.services.test_subscriber_changes import accept
 
@@ -95,6 +97,29 @@ def test_a_choice_joins_leaves_and_moves(database: Database, now: datetime) -> N
     assert (evening.status, evening.cadence, evening.since) == ("active", "", later)
     choose(database, person, later, {"evening": None})
     assert statuses(database) == {"morning": "left", "evening": "active"}
+
+
+@pytest.mark.parametrize("how", ["sign-up", "preferences", "preferences of a reader", "add"])
+def test_who_comes_back_is_on_a_cadence_that_is_sent(database: Database, now: datetime, how: str) -> None:
+    """Whatever they had when they left: nothing is sent by a cadence that the newsletter has no more."""
+    start(database, now)
+    person, later = join(database, now, (MORNING,)), now + timedelta(days=100)
+    if how != "preferences of a reader":
+        leave(database, subscriber_id=person, newsletter="morning", proof=FORM, now=now + timedelta(days=1))
+    today = replace(MORNING, cadences={"weekly": MORNING.cadences["weekly"]})
+    if how == "sign-up":
+        ask(database, later, newsletters=(today,))
+        assert press(database, asked_in(queued(database)[-1]), later, newsletters=(today,)).state == "confirmed"
+    elif how == "add":
+        add_subscriber(database, email=ANN, newsletter=today, because="asked", now=later)
+    else:
+        wish = Choice({"morning": None})  # one cadence alone is no choice in the form
+        change_preferences(
+            database, subscriber_id=person, choice=wish, newsletters=(today,), proof=FORM, now=later
+        )
+    known = person_of(database)
+    assert known is not None
+    assert [(each.status, each.cadence) for each in known.subscriptions] == [("active", "weekly")]
 
 
 def test_a_pause_keeps_the_place(database: Database, now: datetime) -> None:
