@@ -138,16 +138,20 @@ def _into(
 
 def ask(person: Subscriber | None, wanted: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[ReaderStep, ...]]:
     """What a sign-up asks for: the newsletters that a confirmation would add (none for a closed address, or when all
-    are theirs already), and the subscriptions to be written until then. Nothing that is there changes: whoever typed
-    the address may be somebody else. `wanted` maps newsletters to their first cadences."""
+    are theirs already), and the subscriptions to be written until then, anew for those that wait already: they wait as
+    long as the new link is good. Nothing else changes: whoever typed the address may be somebody else. `wanted` maps
+    newsletters to their first cadences."""
     if person is not None and is_closed(person.suppressed):
         return (), ()
     known = {each.newsletter: each for each in person.subscriptions} if person is not None else {}
     missing = tuple(name for name in wanted if name not in known or known[name].status != "active")
-    steps = tuple(
-        ReaderStep(name, wanted[name], "pending", "asked", None, "joiner") for name in missing if name not in known
-    )
-    return missing, steps
+    steps = []
+    for name in missing:
+        before = known.get(name)
+        if before is None or before.status == "pending":
+            cadence = before.cadence if before is not None else wanted[name]
+            steps.append(ReaderStep(name, cadence, "pending", "asked", before, "joiner"))
+    return missing, tuple(steps)
 
 
 def confirm(

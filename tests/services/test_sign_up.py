@@ -72,6 +72,26 @@ def test_pressing_again_is_the_same_until_the_link_is_too_old(database: Database
     assert len(consents(database)) == 2
 
 
+def test_who_asks_once_more_has_a_mail_and_a_link_as_good_as_the_first(database: Database, now: datetime) -> None:
+    """Forgetting that they asked once before takes neither away."""
+    start(database, now)
+    ask(database, now, newsletters=BOTH)
+    again = now + timedelta(days=6)
+    ask(database, again, newsletters=(MORNING,))
+    forget_old(database, KEEP, now=now + timedelta(days=8))
+    # What they did not ask for again is forgotten in its time.
+    assert statuses(database) == {"morning": "pending"}
+    second = queued(database)[-1]
+    assert second.state == "planned"
+    assert press(database, asked_in(second), again + timedelta(days=6)).state == "confirmed"
+    assert statuses(database) == {"morning": "active"}
+    assert [(each.action, each.at) for each in consents(database)] == [
+        *[("asked", now)] * 2,
+        ("asked", again),
+        ("confirmed", again + timedelta(days=6)),
+    ]
+
+
 def test_a_link_does_not_bring_back_who_left_after_it(database: Database, now: datetime) -> None:
     start(database, now)
     person = join(database, now)
