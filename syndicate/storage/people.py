@@ -198,6 +198,31 @@ def accepted_through(connection: Connection, newsletter: str, subscriber_ids: Se
     return {row.subscriber_id: row.through for row in connection.execute(query)}
 
 
+def passed_over_above(connection: Connection, subscriber_id: int, of: Subscription) -> int | None:
+    """Where the first issue of the cadence starts that was frozen since they joined it and did not reach them, or may
+    not, because they left or paused while it was under way; None when there is none."""
+    issues, recipients, outcomes = tables.issues, tables.issue_recipients, tables.recipient_outcomes
+    own = sa.and_(outcomes.c.issue_id == recipients.c.issue_id, outcomes.c.ordinal == recipients.c.ordinal)
+    kept_out = sa.and_(outcomes.c.outcome == "suppressed", outcomes.c.why.in_(["left", "paused", OWN_SUPPRESSION]))
+    theirs = (
+        issues.c.newsletter == of.newsletter,
+        issues.c.cadence == of.cadence,
+        issues.c.kind == "cadence",
+        issues.c.frozen_at >= of.since,
+    )
+    frozen = (
+        sa.select(issues.c.lo)
+        .join(recipients, recipients.c.issue_id == issues.c.id)
+        .join(outcomes, own, isouter=True)
+        .where(recipients.c.subscriber_id == subscriber_id, *theirs)
+        .where(sa.or_(issues.c.state.in_(["sending", "paused"]), kept_out))
+    )
+    # Their chunk may be yet to come.
+    freezing = sa.select(issues.c.lo).where(issues.c.state == "freezing", *theirs)
+    starts = list(connection.execute(frozen.union_all(freezing)).scalars())
+    return min(starts, default=None)
+
+
 def next_starts(connection: Connection) -> dict[tuple[str, str], int]:
     """The number above which each cadence's next issue starts, by newsletter and cadence: its mark, or where the issue
     starts that is drafted and not yet being frozen, for the mark has moved with that."""

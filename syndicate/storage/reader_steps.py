@@ -96,16 +96,20 @@ def _start(
     if step.range == "keep":
         return before.resume_from
     through = people.accepted_through(connection, step.newsletter, [subscriber_id]).get(subscriber_id)
+    # Also what is under way: it goes without who pauses or is out at that moment.
+    passed_over = people.passed_over_above(connection, subscriber_id, before)
+    possible = (starts.get((step.newsletter, before.cadence)), passed_over)
+    start = min((each for each in possible if each is not None), default=None)
     if step.range == "moved":
         return resume_after_change(
             accepted_through=through,
             resume_from=before.resume_from,
-            left_mark=starts.get((step.newsletter, before.cadence), 0),
+            left_mark=start or 0,
             joined_mark=starts.get((step.newsletter, step.cadence), 0),
         )
     if through is not None:
         return through
-    return before.resume_from if before.resume_from is not None else starts.get((step.newsletter, before.cadence))
+    return before.resume_from if before.resume_from is not None else start
 
 
 def suppress_own(connection: Connection, address_hash: str, origin: str, now: datetime) -> None:

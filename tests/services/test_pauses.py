@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from syndicate.core.issue import Audience
+from syndicate.core.reader_steps import Choice, Circumstances
+from syndicate.services.change_preferences import change_preferences
+from syndicate.services.leave_newsletter import leave, undo_leave
 from syndicate.storage import tables
 from syndicate.storage.audience import count_audience, not_in_audience
 from syndicate.storage.claims import planned_recipients
 from syndicate.storage.database import Database
+from syndicate.storage.issues import get_variants
 from syndicate.storage.ledger import select_batches
-from tests.mailing import NOW, add_readers, address, freeze_it, make_issue, make_newsroom
+from tests.mailing import MORNING, NOW, add_readers, address, freeze_it, make_issue, make_newsroom
+from tests.services.model_api import ModelAPI
+from tests.services.test_deliver_issue import deliver_it
 
 
 def pause(database: Database, reader: int, until: datetime | None) -> None:
@@ -61,3 +69,43 @@ def test_who_pauses_after_the_freeze_is_left_out_where_their_batch_is_not_claime
     with database.read() as connection:
         people = planned_recipients(connection, "morning", [batch])[batch.id]
     assert not people.excluded
+
+
+@pytest.mark.parametrize("how", ["pauses", "pauses while it is frozen", "leaves and is back when it is sent", "has it"])
+def test_a_joiner_who_is_away_while_their_first_issue_goes_has_it_with_the_next(
+    database: Database, tmp_path: Path, how: str
+) -> None:
+    articles = make_newsroom(database, articles=2, mark=1)  # the mark is where the first issue ends
+    add_readers(database, 2)
+    first, later = make_issue(database, articles[:1]), NOW + timedelta(minutes=1)
+    wish = Choice({"morning": None}, later + timedelta(days=1))
+
+    def pauses() -> None:
+        change_preferences(
+            database, subscriber_id=2, choice=wish, newsletters=[MORNING], proof=Circumstances("form"), now=later
+        )
+
+    if how == "pauses while it is frozen":
+        with database.write() as connection:
+            begun = {"state": "freezing", "frozen_at": NOW, "frozen_through": 0}
+            connection.execute(sa.update(tables.issues).values(begun))
+        pauses()
+    freeze_it(database, first)
+    if how == "pauses":
+        pauses()
+    elif how == "leaves and is back when it is sent":
+        leave(database, subscriber_id=2, newsletter="morning", proof=Circumstances("form"), now=later)
+    deliver_it(database, first, ModelAPI("keys", 10), tmp_path)
+    if how == "leaves and is back when it is sent":
+        undo_leave(database, subscriber_id=2, newsletter="morning", proof=Circumstances("form"), now=later)
+    elif how == "has it":
+        pauses()
+    second = make_issue(database, articles[1:])
+    assert freeze_it(database, second, now=NOW + timedelta(days=3)) == "sending"
+    with database.read() as connection:
+        versions = get_variants(connection, second, 1)
+        rows = connection.execute(
+            sa.select(tables.issue_recipients).where(tables.issue_recipients.c.issue_id == second)
+        ).all()
+    got = {row.subscriber_id: sorted(versions[row.variant_key].article_ids) for row in rows}
+    assert got == {1: articles[1:], 2: articles[1:] if how == "has it" else articles}
