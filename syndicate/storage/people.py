@@ -168,12 +168,21 @@ def count_anew(connection: Connection) -> None:
 
 def accepted_through(connection: Connection, newsletter: str, subscriber_ids: Sequence[int]) -> dict[int, int]:
     """The highest window end of the newsletter's cadence issues that the mail API accepted, for each person who has
-    one. Manual sends have no window and do not count."""
+    one since they joined. Manual sends have no window and do not count."""
     issues, batches = tables.issues, tables.batches
     recipients, outcomes = tables.issue_recipients, tables.recipient_outcomes
     query = (
         sa.select(recipients.c.subscriber_id, sa.func.max(issues.c.hi).label("through"))
         .join(issues, issues.c.id == recipients.c.issue_id)
+        .join(
+            subscriptions,
+            sa.and_(
+                subscriptions.c.subscriber_id == recipients.c.subscriber_id,
+                subscriptions.c.newsletter == issues.c.newsletter,
+                # What they got before they left says nothing of now.
+                subscriptions.c.since <= issues.c.frozen_at,
+            ),
+        )
         .join(
             batches,
             sa.and_(

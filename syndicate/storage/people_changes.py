@@ -58,7 +58,7 @@ def apply(connection: Connection, decided: Sequence[Decided], proof: Proof, now:
                     "cadence": part.cadence,
                     "status": part.status,
                     "topics": [],
-                    "since": at if part.before is None or part.action == "rejoined" else now,
+                    "since": _since(part, at, now),
                     "changed_at": now,
                     "resume_from": resumes.get((subscriber, part.newsletter)),
                 }
@@ -93,6 +93,12 @@ def apply(connection: Connection, decided: Sequence[Decided], proof: Proof, now:
             if each.change.suppress
         ],
     )
+
+
+def _since(part: SubscriptionChange, at: datetime, now: datetime) -> datetime:
+    if part.before is None or part.action == "rejoined":
+        return at
+    return now if part.action == "confirmed" else part.before.since
 
 
 def _ids(connection: Connection, changed: Sequence[Decided], now: datetime) -> dict[str, int]:

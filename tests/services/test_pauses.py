@@ -21,6 +21,7 @@ from syndicate.storage.ledger import select_batches
 from tests.mailing import MORNING, NOW, add_readers, address, freeze_it, make_issue, make_newsroom
 from tests.services.model_api import ModelAPI
 from tests.services.test_deliver_issue import deliver_it
+from tests.services.test_freeze_issue import mark_accepted
 
 
 def pause(database: Database, reader: int, until: datetime | None) -> None:
@@ -37,6 +38,15 @@ def frozen(database: Database, issue_id: int) -> list[int]:
                 sa.select(table.c.subscriber_id).where(table.c.issue_id == issue_id).order_by(table.c.ordinal)
             ).scalars()
         )
+
+
+def carried(database: Database, issue_id: int) -> dict[int, list[str]]:
+    """The articles that each reader of the issue gets."""
+    recipients = tables.issue_recipients
+    with database.read() as connection:
+        versions = get_variants(connection, issue_id, 1)
+        rows = connection.execute(sa.select(recipients).where(recipients.c.issue_id == issue_id)).all()
+    return {row.subscriber_id: sorted(versions[row.variant_key].article_ids) for row in rows}
 
 
 def test_an_issue_is_frozen_without_who_pauses_and_with_whose_pause_is_over(database: Database) -> None:
@@ -102,10 +112,24 @@ def test_a_joiner_who_is_away_while_their_first_issue_goes_has_it_with_the_next(
         pauses()
     second = make_issue(database, articles[1:])
     assert freeze_it(database, second, now=NOW + timedelta(days=3)) == "sending"
-    with database.read() as connection:
-        versions = get_variants(connection, second, 1)
-        rows = connection.execute(
-            sa.select(tables.issue_recipients).where(tables.issue_recipients.c.issue_id == second)
-        ).all()
-    got = {row.subscriber_id: sorted(versions[row.variant_key].article_ids) for row in rows}
-    assert got == {1: articles[1:], 2: articles[1:] if how == "has it" else articles}
+    assert carried(database, second) == {1: articles[1:], 2: articles[1:] if how == "has it" else articles}
+
+
+def test_who_comes_back_after_a_year_and_pauses_at_once_gets_nothing_of_that_year(database: Database) -> None:
+    articles = make_newsroom(database, articles=30, mark=28)
+    add_readers(database, 2)
+    form, back = Circumstances("form"), NOW + timedelta(days=365)
+
+    def goes(some: list[str], now: datetime) -> int:
+        issue_id = make_issue(database, some)
+        assert freeze_it(database, issue_id, now=now) == "sending"
+        return issue_id
+
+    mark_accepted(database, goes(articles[:1], NOW))
+    leave(database, subscriber_id=2, newsletter="morning", proof=form, now=NOW + timedelta(days=1))
+    mark_accepted(database, goes(articles[1:28], NOW + timedelta(days=300)))
+    for until in (None, back + timedelta(days=7)):
+        wish = Choice({"morning": None}, until)
+        change_preferences(database, subscriber_id=2, choice=wish, newsletters=[MORNING], proof=form, now=back)
+    third = goes(articles[28:], back + timedelta(days=8))
+    assert carried(database, third) == {1: articles[28:], 2: articles[28:]}
