@@ -23,12 +23,15 @@ from syndicate.storage.database import Database
 from syndicate.storage.instance import address_key
 from syndicate.storage.mail_finding import Mailed
 from syndicate.storage.proofs import prove
-from syndicate.storage.reader_steps import find_by_hash, lift, suppress_own, write_steps
+from syndicate.storage.reader_steps import came_back, find_by_hash, lift, suppress_own, write_steps
 from syndicate.storage.request_tokens import believe
 from syndicate.storage.transactional_ledger import prove_mails
 
 Recorded = Literal["recorded", "suppressed", "again", "unknown"]
 """again: it came before. unknown: kept, but it is about no mail that we know, so nothing was done."""
+
+CLOCKS = timedelta(minutes=5)
+"""How far a mail API's clock may be behind ours."""
 
 AT_ONCE = 500
 """Reports in one write transaction."""
@@ -182,11 +185,16 @@ def _close(
     closing: list[_Known] = []
     because: list[str] = []
     unreachable = _unreachable(connection, known, reasons, now)
+    bounced = {each.keyed for each in known if each.event.kind == "hard bounce"}
+    opened = events.opened_at(connection, bounced) if bounced else {}
     for each in known:
         before = reasons.get(each.keyed, "")
         reason = SUPPRESSES.get(each.event.kind, "")
         if each.event.kind == "soft bounce" and each.keyed in unreachable:
             reason = UNREACHABLE
+        if each.event.kind == "hard bounce" and each.keyed in opened and each.event.at <= opened[each.keyed]:
+            # Whoever opened the address since knows better.
+            reason = ""
         if each.event.kind == "unsubscribe":
             # It looks at how they stand by then.
             _suppress(connection, closing, because, now)
@@ -255,13 +263,21 @@ def _unreachable(
 
 
 def _leave(connection: Connection, each: _Known, now: datetime) -> bool:
-    """Who left at the mail API gets nothing from it any more: they have left everything here too."""
+    """Who left at the mail API gets nothing from it any more: they have left everything here too, but for
+    what they came back into after that."""
     person = find_by_hash(connection, each.keyed)
     if person is None or person.suppressed == OWN_SUPPRESSION:
         return False
-    steps = reader_steps.leave(person, None)
+    # By a mail that was made before, whatever the clocks say.
+    made_at = mail_finding.made_at(connection, each.mailed)
+    back = came_back(connection, person.id, max(each.event.at + CLOCKS, made_at or each.event.at))
+    every = reader_steps.leave(person, None)
+    steps = [step for step in every if step.newsletter not in back]
+    if every and not steps:
+        return False
     write_steps(connection, person.id, each.keyed, steps, Circumstances(_origin(each.event)), now)
-    suppress_own(connection, each.keyed, _origin(each.event), now)
+    if len(steps) == len(every):
+        suppress_own(connection, each.keyed, _origin(each.event), now)
     audit.record_all(connection, [_audited(each, "subscriber.leave", now)])
     return True
 

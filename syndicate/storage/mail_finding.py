@@ -280,6 +280,14 @@ def _by_request(connection: Connection, event: MailEvent, address: str) -> Maile
     return None
 
 
+def made_at(connection: Connection, mailed: Mailed) -> datetime | None:
+    """When the mail was made, at the latest: before it was posted."""
+    mails, issues = tables.transactional_mails.c, tables.issues.c
+    if mailed.issue_id is not None:
+        return connection.execute(sa.select(issues.frozen_at).where(issues.id == mailed.issue_id)).scalar()
+    return connection.execute(sa.select(mails.created_at).where(mails.id == mailed.mail_id)).scalar()
+
+
 def _has_own_outcome(connection: Connection, issue_id: int, ordinal: int) -> bool:
     """Whether the person was left out of their batch's request, or refused in it."""
     own = sa.select(_outcomes.c.outcome).where(

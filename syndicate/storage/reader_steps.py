@@ -112,6 +112,18 @@ def _start(
     return before.resume_from if before.resume_from is not None else start
 
 
+def came_back(connection: Connection, subscriber_id: int, since: datetime) -> set[str]:
+    """The newsletters that the person joined after that moment, by themselves or because somebody here could say why;
+    not by a file, whose rows may be older."""
+    query = sa.select(consents.c.newsletter).where(
+        consents.c.subscriber_id == subscriber_id,
+        consents.c.at > since,
+        consents.c.action.in_(["confirmed", "rejoined", "imported"]),
+        consents.c.origin != "import",
+    )
+    return set(connection.execute(query).scalars())
+
+
 def suppress_own(connection: Connection, address_hash: str, origin: str, now: datetime) -> None:
     """Suppresses an address because its reader left everything, unless it is suppressed already by what no report
     lifts."""

@@ -15,9 +15,11 @@ from sqlalchemy.engine import Connection
 from syndicate.core.address import address_hash
 from syndicate.core.mail_event import EventKind, MailEvent
 from syndicate.core.message import label
-from syndicate.core.reader_steps import Circumstances
-from syndicate.errors import NotFound
+from syndicate.core.reader_steps import Choice, Circumstances
+from syndicate.errors import NotFound, Refused
 from syndicate.mail.events.base import Report
+from syndicate.services.change_cadence import change_cadence
+from syndicate.services.change_preferences import change_preferences
 from syndicate.services.deliver_transactional import deliver_transactional
 from syndicate.services.erase_subscriber import erase_subscriber
 from syndicate.services.forget_old import forget_old
@@ -231,17 +233,22 @@ def test_a_mail_that_arrived_meanwhile_keeps_it_open_also_when_that_is_told_late
     assert twice.to not in reasons(database)
 
 
+def give_hash(database: Database, to: str) -> str:
+    """The keyed hash of the address, which who has it has from then on."""
+    with database.write() as connection:
+        keyed = address_hash(to, instance.address_key(connection))
+        mine = tables.subscribers.c.address == to
+        connection.execute(sa.update(tables.subscribers).where(mine).values(address_hash=keyed))
+    return keyed
+
+
 @pytest.mark.parametrize(
     "how", ["by hand", "complained elsewhere", "left elsewhere", "left all", "left", "suppressed", "erased"]
 )
 def test_who_was_unreachable_and_must_not_be_mailed_is_not_opened_by_a_mail_that_arrived_meanwhile(
     database: Database, twice: Twice, how: str, tmp_path: Path
 ) -> None:
-    with database.write() as connection:
-        keyed = address_hash(twice.to, instance.address_key(connection))
-        connection.execute(
-            sa.update(tables.subscribers).where(tables.subscribers.c.id == 12).values(address_hash=keyed)
-        )
+    keyed = give_hash(database, twice.to)
     for days in (0, 8, 13, 14):
         record(database, twice.report("soft bounce", days, 1 if days < 9 else 2))
     assert reasons(database)[twice.to] == "unreachable"
@@ -320,6 +327,65 @@ def test_who_left_at_the_mail_api_has_left_here(database: Database, twice: Twice
         (row,) = connection.execute(sa.select(tables.suppressions)).all()
     assert (status, proof, row.reason) == ("left", [("left", "webhook resend")], "unsubscribe")
     assert record(database, twice.report("unsubscribe", 2)) == "recorded"
+
+
+@pytest.mark.parametrize("told_before", [False, True])
+def test_who_came_back_after_leaving_at_the_mail_api_stays_however_late_or_often_that_is_told(
+    database: Database, twice: Twice, told_before: bool
+) -> None:
+    keyed = give_hash(database, twice.to)
+    page, then = Circumstances("page"), NOW + timedelta(days=1)
+    with database.write() as connection:
+        connection.execute(sa.insert(tables.newsletters).values(name="evening", first_seen_at=NOW))
+        other = {"subscriber_id": 12, "newsletter": "evening", "cadence": "daily", "status": "active", "topics": []}
+        connection.execute(sa.insert(tables.subscriptions).values(**other, since=NOW, changed_at=NOW))
+    if told_before:
+        assert record(database, twice.report("unsubscribe", 0)) == "suppressed"
+    back = Choice({"morning": None})
+    leave(database, subscriber_id=12, newsletter="morning", proof=page, now=then)
+    change_preferences(
+        database, subscriber_id=12, choice=back, newsletters=[MORNING], proof=page, now=then + timedelta(hours=1)
+    )
+    # An editor's word is none of the reader's.
+    weekly = replace(MORNING, name="evening", cadences={"weekly": MORNING.cadences["daily"]})
+    with suppress(Refused):
+        change_cadence(
+            database, subscriber_id=12, newsletter=weekly, cadence="weekly", actor="ed", now=then + timedelta(hours=1)
+        )
+    late = replace(twice.report("unsubscribe", 0), event_id="late")
+    record_events(database, [late], all_or_nothing=True, now=then + timedelta(hours=2))
+
+    def standing() -> dict[str, str]:
+        table = tables.subscriptions
+        with database.read() as connection:
+            query = sa.select(table.c.newsletter, table.c.status).where(table.c.subscriber_id == 12)
+            return {row.newsletter: row.status for row in connection.execute(query)}
+
+    assert standing() == {"morning": "active", "evening": "left"}
+    with database.read() as connection:
+        assert people.suppressed_reasons(connection, [keyed]) == {}
+    # By a mail of after that they leave, whatever the vendor's clock says.
+    with database.write() as connection:
+        second = sa.update(tables.issues).where(tables.issues.c.id == 2)
+        connection.execute(second.values(frozen_at=then + timedelta(days=1)))
+    newer = replace(twice.report("unsubscribe", 0, 2), event_id="newer")
+    assert record(database, newer) == "suppressed"
+    assert set(standing().values()) == {"left"}
+    assert reasons(database)[twice.to] == "unsubscribe"
+
+
+def test_a_bounce_of_before_the_address_was_opened_does_not_close_it_again(database: Database, twice: Twice) -> None:
+    assert record(database, twice.report("hard bounce", 1)) == "suppressed"
+    with database.write() as connection:
+        keyed = connection.execute(sa.select(tables.suppressions.c.address_hash)).scalar_one()
+        lift_all(connection, keyed, by="desk", now=NOW + timedelta(days=2))
+    assert record(database, twice.report("hard bounce", 1.5, 2)) == "recorded"
+    assert twice.to not in reasons(database)
+    # Who complained is not mailed, whenever that was.
+    assert record(database, twice.report("hard bounce", 2.5, 2)) == "suppressed"
+    with database.write() as connection:
+        lift_all(connection, keyed, by="desk", now=NOW + timedelta(days=3))
+    assert record(database, twice.report("complaint", 1)) == "suppressed"
 
 
 def test_a_token_that_came_with_another_body_is_believed_in_nothing_and_harms_no_other(database: Database) -> None:
