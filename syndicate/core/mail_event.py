@@ -24,6 +24,8 @@ SOFT_BOUNCES = 4
 SOFT_ISSUES = 2
 SOFT_SPAN = timedelta(days=14)
 """So many soft bounces, of so many mailings, over so long, and nothing delivered since the first of them."""
+SOFT_KEPT = timedelta(days=366)
+"""How long one counts: four mailings of a quarterly come within it."""
 
 
 @dataclass(frozen=True, slots=True)

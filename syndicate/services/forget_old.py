@@ -51,7 +51,7 @@ def forget_old(
     return Forgotten(
         sign_ups=_forget_sign_ups(database, before.sign_ups, between),
         mails=_forget(database, lambda c: forget_mails(c, before.mails, MAILS_AT_ONCE), MAILS_AT_ONCE, between),
-        events=_forget(database, lambda c: forget_raw_events(c, before.events, CHUNK), CHUNK, between),
+        events=_forget(database, lambda c: forget_raw_events(c, before.events, CHUNK, now), CHUNK, between),
         recipients=_forget_ledger(database, before.ledger, now, between),
     )
 

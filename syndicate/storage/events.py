@@ -13,11 +13,10 @@ import sqlalchemy as sa
 from pydantic_core import to_json
 from sqlalchemy.engine import Connection
 
-from syndicate.core.mail_event import Sign
+from syndicate.core.mail_event import SOFT_KEPT, Sign, came_back
 from syndicate.storage import tables
 from syndicate.storage.arrays import any_of
 from syndicate.storage.columns import moment_text
-from syndicate.storage.transactional import forget_first
 
 _events, _suppressions = tables.events, tables.suppressions
 
@@ -119,6 +118,20 @@ def blocked_since(connection: Connection, moment: datetime) -> dict[str, dict[st
     return found
 
 
-def forget_raw_events(connection: Connection, before: datetime, limit: int) -> int:
-    """Forgets up to `limit` reports that came before that moment; returns how many. Suppressions stay."""
-    return forget_first(connection, _events, _events.c.received_at, before, limit)
+def forget_raw_events(connection: Connection, before: datetime, limit: int, now: datetime) -> int:
+    """Forgets up to `limit` reports that came before that moment; returns how many. Suppressions stay, and that mail
+    came back from a mailbox to which none is known to have arrived since: without the report, as if it came now, so
+    that it is looked at again before what may arrive next is forgotten."""
+    # Ids and moments grow together, so no index on the moment is needed.
+    facts = [column for column in _events.c if column.name not in ("id", "raw", "received_at")]
+    first = sa.select(_events.c.id, _events.c.received_at, *facts).order_by(_events.c.id).limit(limit)
+    old = [row for row in connection.execute(first) if row.received_at < before]
+    bounced = [row for row in old if row.kind == "soft bounce" and row.address_hash and row.at > now - SOFT_KEPT]
+    signs = signs_of(connection, {row.address_hash for row in bounced}) if bounced else {}
+    count = {keyed: {sign.at for sign in came_back(theirs)} for keyed, theirs in signs.items()}
+    kept = [row for row in bounced if row.at in count[row.address_hash]]
+    connection.execute(sa.delete(_events).where(_events.c.id.in_([row.id for row in old])))
+    if kept:
+        rows = [{column.name: row._mapping[column.name] for column in facts} for row in kept]
+        connection.execute(sa.insert(_events), [{**row, "raw": {}, "received_at": now} for row in rows])
+    return len(old)

@@ -222,6 +222,36 @@ def test_mail_that_comes_back_for_weeks_closes_the_address(database: Database, t
     assert reasons(database)[twice.to] == "complaint"
 
 
+def test_a_mailbox_that_is_dead_for_a_monthly_mailing_is_closed_though_reports_are_forgotten_before(
+    database: Database, twice: Twice
+) -> None:
+    for number, days in enumerate((0, 31, 62, 93)):
+        told, then = twice.report("soft bounce", days, 1 + number % 2), NOW + timedelta(days=days)
+        # `run` does it every hour.
+        forget_old(database, KEEP, now=then)
+        record_events(database, [told], all_or_nothing=True, now=then)
+    assert reasons(database)[twice.to] == "unreachable"
+    forget_old(database, KEEP, now=NOW + timedelta(days=200))
+    with database.read() as connection:
+        assert set(map(str, connection.execute(sa.select(tables.events.c.raw)).scalars())) == {"{}"}
+    assert forget_old(database, KEEP, now=NOW + timedelta(days=470)).events == 4
+    with database.read() as connection:
+        assert connection.execute(sa.select(tables.events)).all() == []
+
+
+@pytest.mark.parametrize("reached", [40, 100])
+def test_what_came_back_before_a_mail_arrived_is_forgotten_no_later_than_that_it_arrived(
+    database: Database, twice: Twice, reached: int
+) -> None:
+    for days in range(0, 291, 10):
+        then = NOW + timedelta(days=days)
+        forget_old(database, KEEP, now=then)
+        if days in (0, reached, 200, 230, 260, 290):
+            told = twice.report("delivered" if days == reached else "soft bounce", days, 1 + days // 10 % 2)
+            record_events(database, [told], all_or_nothing=True, now=then)
+        assert (twice.to in reasons(database)) == (days == 290)
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_a_mail_that_arrived_meanwhile_keeps_it_open_also_when_that_is_told_late(
     database: Database, twice: Twice, late: bool
