@@ -24,6 +24,9 @@ SPANS = {
 RESERVED = 0.1
 """The part of each limit that a digest leaves to mails that one person waits for."""
 
+ITS_TURN = "is sent no more than"
+"""In the reason of every batch that waits for its turn at a receiving domain, and of no other."""
+
 _ALLOWANCE = re.compile(r"([0-9][0-9,_]{0,14})\s*/\s*(s|min|h|hour|day)\Z")
 
 

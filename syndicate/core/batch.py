@@ -26,7 +26,8 @@ NEXT: Mapping[BatchState, frozenset[BatchState]] = {
     "planned": frozenset({"sending", "accepted", "refused", "retry", "split", "withdrawn"}),
     # planned: the mail API turns everything away, which says nothing about this batch.
     "sending": frozenset({"accepted", "refused", "retry", "uncertain", "split", "planned"}),
-    "retry": frozenset({"sending", "accepted", "refused", "split", "withdrawn"}),
+    # retry: its turn at a receiving domain went by while nothing was sent.
+    "retry": frozenset({"sending", "accepted", "refused", "retry", "split", "withdrawn"}),
     "uncertain": frozenset({"sending", "accepted", "retry"}),
     # Acceptance is monotone: proof that comes late is still proof. planned: so many were refused in a row that the
     # fault is rather the sender's.

@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from syndicate.core.allowance import ITS_TURN
 from syndicate.core.batch import CLAIMABLE, WAITING
 from syndicate.storage import tables
 from syndicate.storage.batches import (
@@ -119,9 +120,9 @@ def may_have_gone_out(connection: Connection, issue_id: int) -> bool:
 
 
 def retry_at_once(connection: Connection, issue_id: int, now: datetime) -> None:
-    """Gives what waits for another try a fresh start."""
+    """Gives what waits for another try a fresh start; what waits for its turn at a receiving domain keeps that."""
     connection.execute(
         sa.update(_batches)
-        .where(_batches.c.issue_id == issue_id, _batches.c.state == "retry")
+        .where(_batches.c.issue_id == issue_id, _batches.c.state == "retry", ~_batches.c.why.contains(ITS_TURN))
         .values(retry_at=now, attempts=0)
     )

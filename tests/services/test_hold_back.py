@@ -70,6 +70,30 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+SLOW = Limits(domains={"slow.example": Allowance(10, timedelta(hours=1))})
+
+
+def live_at_the_slow_one(database: Database, count: int) -> None:
+    """So many, the first of them, have their mailboxes at the domain of SLOW."""
+    recipients = tables.issue_recipients
+    with database.write() as connection:
+        connection.execute(
+            sa.update(recipients)
+            .where(recipients.c.ordinal <= count)
+            .values(email=sa.func.replace(recipients.c.email, "@example.org", "@slow.example"))
+        )
+
+
+def time_passes(database: Database, how_long: timedelta) -> None:
+    """As if so much time had passed: all that was kept for later is so much nearer."""
+    with database.write() as connection:
+        for table, column in ((tables.batches, "retry_at"), (tables.rate_limits, "tat")):
+            [key] = table.primary_key.columns
+            rows = connection.execute(sa.select(key, table.c[column]).where(table.c[column].is_not(None))).all()
+            for name, moment in rows:
+                connection.execute(sa.update(table).where(key == name).values({column: moment - how_long}))
+
+
 def test_no_more_recipients_than_allowed_and_the_rest_later(
     database: Database, tmp_path: Path, server: MailApiServer
 ) -> None:
@@ -158,16 +182,8 @@ def test_a_receiving_domain_has_its_pace_and_keeps_no_other_waiting(
     with server:
         api = mail_api("mailpit", server.url, recipients=1)
         issue_id = frozen_issue(database, 60, sheet=api.sheet)
-        with database.write() as connection:
-            # The first forty of them live at a domain that takes ten an hour.
-            recipients = tables.issue_recipients
-            connection.execute(
-                sa.update(recipients)
-                .where(recipients.c.ordinal <= 40)
-                .values(email=sa.func.replace(recipients.c.email, "@example.org", "@slow.example"))
-            )
-        slow = Limits(domains={"slow.example": Allowance(10, timedelta(hours=1))})
-        balance = run(database, issue_id, api, tmp_path, limits=slow)
+        live_at_the_slow_one(database, 40)
+        balance = run(database, issue_id, api, tmp_path, limits=SLOW)
         assert (balance.accepted, balance.waiting) == (21, 39)
         times = sorted(batch.retry_at for batch in batches_of(database, issue_id) if batch.retry_at is not None)
         assert len(times) == 39
@@ -176,12 +192,39 @@ def test_a_receiving_domain_has_its_pace_and_keeps_no_other_waiting(
         waiting = [batch for batch in batches_of(database, issue_id) if batch.state == "retry"]
         assert {batch.why for batch in waiting} == {"slow.example is sent no more than 10/hour"}
         assert {batch.attempts for batch in waiting} == {0}
-        # When its time has come it goes, and is not counted again.
-        with database.write() as connection:
-            connection.execute(
-                sa.update(tables.batches).where(tables.batches.c.state == "retry").values(retry_at=clock())
-            )
-        assert run(database, issue_id, api, tmp_path, limits=slow) == Books(60, accepted=60)
+        # When its time has come it goes, and has a place already.
+        time_passes(database, timedelta(seconds=400))
+        assert run(database, issue_id, api, tmp_path, limits=SLOW).accepted == 22
+        assert sorted(batch.retry_at for batch in batches_of(database, issue_id) if batch.retry_at is not None) == [
+            each - timedelta(seconds=400) for each in times[1:]
+        ]
+
+
+@pytest.mark.parametrize("how", ["paused", "paused for long", "away for long"])
+def test_what_waits_for_its_domain_does_not_go_all_at_once_later(
+    database: Database, tmp_path: Path, server: MailApiServer, how: str
+) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 20, sheet=api.sheet)
+        live_at_the_slow_one(database, 12)
+        assert run(database, issue_id, api, tmp_path, limits=SLOW).accepted == 9
+        if how != "away for long":
+            pause(database, issue_id, why="a look", actor="desk", now=clock())
+        if how != "paused":
+            time_passes(database, timedelta(hours=9))
+        if how != "away for long":
+            resume(database, issue_id, actor="desk", now=clock())
+        balance = run(database, issue_id, api, tmp_path, limits=SLOW)
+        assert balance.accepted == (9 if how == "paused" else 10)
+        times = sorted(batch.retry_at for batch in batches_of(database, issue_id) if batch.retry_at is not None)
+        assert [round((later - earlier).total_seconds()) for earlier, later in pairwise(times)] == [400] * (
+            balance.waiting - 1
+        )
+        for _ in range(balance.waiting):
+            time_passes(database, timedelta(seconds=401))
+            run(database, issue_id, api, tmp_path, limits=SLOW)
+        assert books_now(database, issue_id) == Books(20, accepted=20)
 
 
 def test_quiet_hours_hold_what_goes_by_the_clock(database: Database, tmp_path: Path, server: MailApiServer) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
 from syndicate.core.allowance import (
+    ITS_TURN,
     Charge,
     Wait,
     afford,
@@ -142,22 +143,32 @@ class Restraint:
         self, connection: Connection, batches: Sequence[tuple[Batch, Planned]], now: datetime
     ) -> dict[int, Step]:
         """For batches that are too many for a receiving domain at this moment: the step to the time that is now kept
-        for them. The others are counted. A batch is asked once: what waits for its time has its place already."""
+        for them. The others are counted.
+
+        Times are given one after another, and each is kept; but what may go is told by what has gone. So a batch whose
+        time came long ago (the issue was paused, nobody was there to send it) waits for another."""
         steps: dict[int, Step] = {}
-        if not self._domains:
+        asked = [(batch, people) for batch, people in batches if batch.state == "planned" or _waits_its_turn(batch)]
+        if not self._domains or not asked:
             return steps
-        asked = [(batch, people) for batch, people in batches if batch.state == "planned"]
-        held = rate_limits.hold(connection, [limit.key for limit in self._domains]) if asked else {}
+        memories = {limit.counts: (limit, replace(limit, key=f"{limit.key}:gone")) for limit in self._domains}
+        held = rate_limits.hold(connection, [limit.key for both in memories.values() for limit in both])
         for batch, people in asked:
             counts = domain_counts(people.everybody.without(people.excluded).emails, self.limits.domains)
-            latest, words = now, ""
-            for limit in self._domains:
-                if count := counts.get(limit.counts, 0):
-                    held[limit.key], allowed_at = take(limit, held.get(limit.key), now, count)
-                    if allowed_at > latest:
-                        latest, words = allowed_at, f"{limit.counts} is sent no more than {limit.words}"
+            latest, words, going = now, "", {}
+            for domain, count in counts.items():
+                given, gone = memories[domain]
+                going[gone.key], allowed_at = take(gone, held[gone.key], now, count)
+                # One that is a little early, since the one before it was a little late, keeps its time.
+                if not _waits_its_turn(batch) or allowed_at - now > gone.every / 2:
+                    last = max(held[given.key], held[gone.key])
+                    held[given.key], allowed_at = take(given, last, now, count)
+                if allowed_at > latest:
+                    latest, words = allowed_at, f"{domain} {ITS_TURN} {given.words}"
             if words:
                 steps[batch.id] = Step("retry", words, retry_at=latest, counts=False)
+            else:
+                held |= going
         rate_limits.put(connection, held)
         return steps
 
@@ -173,3 +184,7 @@ class Restraint:
         if moment - now < timedelta(minutes=1):
             return f"{local:%H:%M:%S}"
         return f"{local:%H:%M}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
+
+
+def _waits_its_turn(batch: Batch) -> bool:
+    return batch.state == "retry" and ITS_TURN in batch.why
