@@ -213,7 +213,7 @@ def spend(
     return held
 
 
-def domain_counts(addresses: Sequence[str], limited: Mapping[str, Allowance]) -> dict[str, int]:
+def domain_counts(addresses: Sequence[str], limited: Mapping[str, object]) -> dict[str, int]:
     """How many of the addresses are at each limited domain."""
     counts: dict[str, int] = {}
     for address in addresses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -225,6 +226,27 @@ def test_what_waits_for_its_domain_does_not_go_all_at_once_later(
             time_passes(database, timedelta(seconds=401))
             run(database, issue_id, api, tmp_path, limits=SLOW)
         assert books_now(database, issue_id) == Books(20, accepted=20)
+
+
+def test_a_request_is_for_no_more_readers_of_a_domain_than_it_is_sent_at_once(
+    database: Database, tmp_path: Path
+) -> None:
+    with MailApiServer("resend", tmp_path / "journal") as server:
+        api = mail_api("resend", server.url, recipients=60)
+        issue_id = frozen_issue(database, 60, sheet=api.sheet)
+        live_at_the_slow_one(database, 40)
+        quick = Limits(domains={"slow.example": Allowance(50, timedelta(hours=1))})
+        gone = [run(database, issue_id, api, tmp_path, limits=quick).accepted]
+        while books_now(database, issue_id).waiting and len(gone) < 60:
+            time_passes(database, timedelta(minutes=5))
+            gone.append(run(database, issue_id, api, tmp_path, limits=quick).accepted)
+        assert books_now(database, issue_id) == Books(60, accepted=60)
+        journal = read_journal(server.journal)
+        addresses = [address(number) for number in range(1, 61)]
+        everybody = [*(each.replace("@example.org", "@slow.example") for each in addresses[:40]), *addresses[40:]]
+        assert (lost(journal, everybody), doubled(journal)) == (set(), {})
+        by_request = Counter(each.key for each in journal if each.to.endswith("@slow.example"))
+        assert max(by_request.values()) <= 5
 
 
 def test_quiet_hours_hold_what_goes_by_the_clock(database: Database, tmp_path: Path, server: MailApiServer) -> None:

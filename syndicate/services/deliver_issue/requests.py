@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 
+from syndicate.core.allowance import domain_counts
 from syndicate.core.batch import Step, Unresolved, may_replay, request_key, too_bad
 from syndicate.core.issue import Issue
 from syndicate.core.recipients import Recipients
@@ -27,6 +29,8 @@ class Requests:
         self.lease_seconds = delivery.lease_seconds
         self.most: int | None = None
         """How many people one request may be for at this time, when that is fewer than the mail API takes."""
+        self.at_domains: Mapping[str, int] = {}
+        """How many of them at each receiving domain that is limited."""
         self.issue_id, self.instance = issue.id, delivery.instance
         envelope = Envelope(
             publication=delivery.publication,
@@ -141,11 +145,15 @@ class Requests:
 
     def too_much_for_one(self, people: Recipients) -> bool:
         """Whether these were planned for a mail API that takes more, or other, people in one request, or are more than
-        the account may be sent in one."""
+        the account or a receiving domain may be sent in one."""
+        if len(people) <= 1:
+            return False
         sheet = self.api.sheet
         most = min(sheet.recipients_per_request, self.most or sheet.recipients_per_request)
         mixed = sheet.substitution and len(set(people.variant_keys)) > 1
-        return len(people) > 1 and (len(people) > most or bool(mixed))
+        counts = domain_counts(people.emails, self.at_domains) if self.at_domains else {}
+        crowded = any(count > self.at_domains[domain] for domain, count in counts.items())
+        return len(people) > most or mixed or crowded
 
     def build(self, revision: int, people: Recipients) -> bytes:
         """The body of one request for these people. Raises BadInput."""

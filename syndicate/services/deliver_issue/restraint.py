@@ -58,6 +58,8 @@ class Restraint:
         self.newsletter, self.limits = delivery.newsletter, delivery.limits
         self.account = f"{delivery.mail_api.sheet.api}:{delivery.mail_api.account}"
         self._domains = of_domains(self.limits, self.account)
+        self.at_domains = {limit.counts: limit.burst for limit in self._domains}
+        """How many people at each limited domain one request may be for: of more, some span would hold too many."""
         self._wave_is_over = self.newsletter.first_wave is None
         self._next_standing = 0.0
 

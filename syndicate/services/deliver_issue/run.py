@@ -126,6 +126,7 @@ class _Run:
             self.issue = get_issue(connection, issue_id)
             balance = books(connection, issue_id)
         self.requests = Requests(delivery, self.issue)
+        self.requests.at_domains = self.restraint.at_domains
         self.changes = StandingChanges(self.issue.standing_mark)
         self.planned = balance.planned
         self.answers = Answers(delivery, issue_id, self.posting, self.turn, self.room, balance, progress)
