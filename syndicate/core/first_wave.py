@@ -19,8 +19,8 @@ _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%\Z")
 
 @dataclass(frozen=True, slots=True)
 class FirstWave:
-    """`share` (0 to 1) of the readers get an issue first; the others when `look` has passed since the last of them,
-    with nothing that stops it."""
+    """`share` (0 to 1) of the readers get an issue first; the others when `look` has passed since all of them but a few
+    got it, with nothing that stops it."""
 
     share: float
     look: timedelta
@@ -97,5 +97,5 @@ def past_limits(standing: Standing, stop_at: StopAt) -> str:
 
 
 def rest_goes_at(settled_at: datetime, wave: FirstWave) -> datetime:
-    """When the others get it, if the last of the first wave was settled then."""
+    """When the others get it, if the first wave was settled then."""
     return settled_at + wave.look

@@ -36,19 +36,34 @@ def see_standing(connection: Connection, issue_id: int) -> None:
     connection.execute(sa.update(_issues).where(_issues.c.id == issue_id).values(standing_seen=standing))
 
 
-def first_wave_settled(connection: Connection, issue_id: int, spans: Spans) -> datetime | None:
-    """When the last of the batches that begin in one of the spans was settled; None while one of them waits. When none
-    begins there, as after a change to a mail API of smaller requests, that is when the issue began."""
-    found = []
-    for first, last in spans:
-        here = sa.and_(_batches.c.issue_id == issue_id, _batches.c.first.between(first, last))
-        waits = sa.select(_batches.c.id).where(here, _batches.c.state.in_(sorted(WAITING))).limit(1)
-        if connection.execute(waits).first() is not None:
-            return None
-        found.append(connection.execute(sa.select(sa.func.max(_batches.c.settled_at)).where(here)).scalar_one())
+def first_wave_settled(connection: Connection, issue_id: int, spans: Spans) -> tuple[datetime | None, int]:
+    """When the batches that begin in one of the spans had ended, all but a few (a tenth, one at least, not all): those
+    keep nobody waiting, and go when they can. None before that, with how many of them wait for another try or for their
+    turn once each was tried, else 0. When none begins there, as after a change to a mail API of smaller requests, that
+    is when the issue began."""
+    parts = [
+        sa.select(_batches.c.state, _batches.c.settled_at).where(
+            _batches.c.issue_id == issue_id, _batches.c.first.between(first, last), _batches.c.state != "split"
+        )
+        for first, last in spans
+    ]
+    for part in parts:
+        if connection.execute(part.where(_batches.c.state.in_(["planned", "sending"])).limit(1)).first() is not None:
+            return None, 0
+    if parts:
+        wave = sa.union_all(*parts).subquery()
+        waits = wave.c.state.in_(sorted(WAITING))
+        query = sa.select(sa.func.count(), sa.func.count(sa.case((waits, 1)))).select_from(wave)
+        batches, waiting = connection.execute(query).one()
+        most = batches - min(max(1, batches // 10), max(0, batches - 1))
+        if batches - waiting < most:
+            return None, waiting
+        if batches:
+            # Not the last of all: one that goes later would begin the look anew.
+            ended = sa.select(wave.c.settled_at).where(~waits).order_by(wave.c.settled_at)
+            return connection.execute(ended.offset(most - 1).limit(1)).scalar_one(), 0
     began = sa.select(_issues.c.started_at).where(_issues.c.id == issue_id)
-    settled: datetime | None = max(filter(None, found), default=None) or connection.execute(began).scalar_one()
-    return settled
+    return connection.execute(began).scalar_one(), 0
 
 
 def say_why_it_waits(connection: Connection, issue_id: int, why: str) -> None:

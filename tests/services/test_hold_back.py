@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from syndicate.core.allowance import Allowance, Limits, WarmUp
 from syndicate.core.books import Books
-from syndicate.core.first_wave import FirstWave
+from syndicate.core.first_wave import FirstWave, wave_spans
 from syndicate.core.issue import Issue
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.quiet import QuietHours
@@ -26,11 +26,12 @@ from syndicate.services.pause_issue import pause, resume
 from syndicate.services.sweep_issues import sweep
 from syndicate.storage import tables
 from syndicate.storage.database import Database
+from syndicate.storage.issue_standing import first_wave_settled
 from syndicate.storage.issues import change_issue, get_issue
 from syndicate.storage.workers import worker_lock
 from tests.end_to_end.sender import mail_api
 from tests.mail_api_server import MailApiServer, doubled, lost, read_journal
-from tests.mailing import MORNING, NOW, address, batches_of, books_now, clock, delivery_of, frozen_issue
+from tests.mailing import MORNING, NOW, SHEET, address, batches_of, books_now, clock, delivery_of, frozen_issue
 
 DAY = timedelta(days=1)
 
@@ -340,6 +341,68 @@ def test_a_pause_in_the_first_wave_holds_and_its_end_is_a_look(
         assert run(database, issue_id, api, tmp_path, newsletter=wave).accepted == 5
         resume(database, issue_id, actor="desk", now=clock())
         assert run(database, issue_id, api, tmp_path, newsletter=wave) == Books(50, accepted=50)
+
+
+def waits_for_its_server(database: Database, issue_id: int, place: int) -> None:
+    """As if the server of the reader at that ordinal had wanted nothing so far, and was to be asked again in hours."""
+    table = tables.batches
+    values = {"state": "retry", "why": "450 greylisted", "attempts": 5, "generation": 5, "settled_at": clock()}
+    with database.write() as connection:
+        connection.execute(
+            sa.update(table)
+            .where(table.c.issue_id == issue_id, table.c.first == place)
+            .values(retry_at=clock() + timedelta(hours=6), **values)
+        )
+
+
+def test_one_of_the_first_wave_whose_server_wants_nothing_yet_keeps_nobody_waiting(
+    database: Database, tmp_path: Path, server: MailApiServer
+) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 60, sheet=api.sheet)
+        slow, quick = FirstWave(0.1, timedelta(hours=1)), FirstWave(0.1, timedelta(milliseconds=1))
+        waits_for_its_server(database, issue_id, wave_spans(60, slow, 1, issue_id)[0][0])
+        assert run(database, issue_id, api, tmp_path, newsletter=newsletter(first_wave=slow)).accepted == 5
+        # The others go after a look at those who got it.
+        assert "for a look at its first wave, until " in issue_of(database, issue_id).why
+        assert run(database, issue_id, api, tmp_path, newsletter=newsletter(first_wave=quick)).accepted == 59
+        time_passes(database, timedelta(hours=7))
+        assert run(database, issue_id, api, tmp_path, newsletter=newsletter(first_wave=quick)).accepted == 60
+
+
+def test_who_of_the_first_wave_gets_it_late_begins_no_look_anew(database: Database) -> None:
+    issue_id = frozen_issue(database, 60, sheet=replace(SHEET, recipients_per_request=1))
+    spans = wave_spans(60, FirstWave(0.1, timedelta(hours=1)), 1, issue_id)
+    table = tables.batches
+
+    def settle(place: int, **values: object) -> datetime | None:
+        where = table.c.first == spans[place][0]
+        with database.write() as connection:
+            connection.execute(sa.update(table).where(where).values(**{"state": "accepted", **values}))
+            return first_wave_settled(connection, issue_id, spans)[0]
+
+    looks = [settle(place, settled_at=NOW + timedelta(minutes=place)) for place in range(5)]
+    assert looks == [None] * 5
+    fifth = NOW + timedelta(minutes=4)
+    assert settle(5, state="retry", settled_at=NOW) == fifth
+    assert settle(5, settled_at=NOW + timedelta(hours=6)) == fifth
+
+
+def test_a_first_wave_that_cannot_go_says_so_and_somebody_may_let_the_rest_go(
+    database: Database, tmp_path: Path, server: MailApiServer
+) -> None:
+    with server:
+        api = mail_api("mailpit", server.url, recipients=1)
+        issue_id = frozen_issue(database, 30, sheet=api.sheet)
+        wave = FirstWave(0.1, timedelta(hours=1))
+        for first, _ in wave_spans(30, wave, 1, issue_id)[1:]:
+            waits_for_its_server(database, issue_id, first)
+        assert run(database, issue_id, api, tmp_path, newsletter=newsletter(first_wave=wave)).accepted == 1
+        assert issue_of(database, issue_id).why == "It waits for 2 of the requests of its first wave, which go later."
+        resume(database, issue_id, actor="desk", now=clock())
+        assert run(database, issue_id, api, tmp_path, newsletter=newsletter(first_wave=wave)).accepted == 28
+        assert issue_of(database, issue_id).why == ""
 
 
 def complain(database: Database, issue_id: int, count: int) -> None:

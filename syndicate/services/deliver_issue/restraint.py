@@ -41,8 +41,8 @@ STANDING_PART = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """`until` when nothing may be claimed, and why in a sentence; `spans` are the ordinals, as (first, last), at which
-    a batch that is claimed may begin, or None for any; `pause` why the issue is to pause, or ""."""
+    """`until` when nothing may be claimed; `why` it waits, in a sentence, or ""; `spans` are the ordinals, as (first,
+    last), at which a batch that is claimed may begin, or None for any; `pause` why the issue is to pause, or ""."""
 
     until: datetime | None = None
     why: str = ""
@@ -70,17 +70,14 @@ class Restraint:
             until = quiet_until(self.newsletter.quiet, now, self.newsletter.timezone)
             if until is not None:
                 return Held(until, f"It waits for the end of quiet hours, {self._shown(until, now)}.")
-        spans: Spans | None = None
-        if not self._wave_is_over:
-            held = self._wave(connection, issue, now)
-            if held.until is not None or held.pause:
-                return held
-            spans = held.spans
+        held = Held() if self._wave_is_over else self._wave(connection, issue, now)
+        if held.until is not None or held.pause:
+            return held
         if time.monotonic() >= self._next_standing and (pause := self._standing(connection, issue)):
             return Held(pause=pause)
         if wait := self._account_wait(connection, now):
-            return Held(wait.until, self._words(wait, now), spans)
-        return Held(spans=spans)
+            return Held(wait.until, self._words(wait, now), held.spans)
+        return held
 
     def _wave(self, connection: Connection, issue: Issue, now: datetime) -> Held:
         wave = self.newsletter.first_wave
@@ -91,9 +88,10 @@ class Restraint:
         # By the larger of two, so that all processes agree whoever's turn it is.
         size = max(each.sheet.recipients_per_request for each in apis)
         spans = wave_spans(issue.planned, wave, size, issue.id)
-        settled = first_wave_settled(connection, issue.id, spans)
+        settled, waiting = first_wave_settled(connection, issue.id, spans)
         if settled is None:
-            return Held(spans=spans)
+            why = f"It waits for {waiting:,} of the requests of its first wave, which go later." if waiting else ""
+            return Held(why=why, spans=spans)
         goes_at = rest_goes_at(settled, wave)
         if pause := self._standing(connection, issue):
             return Held(pause=pause)

@@ -259,10 +259,9 @@ class _Run:
 
     def tell_why_it_waits(self) -> None:
         """Writes it into the issue once, for whoever looks."""
-        why = self.held.why if self.held.until is not None else ""
-        if why != self.issue.why and self.issue.state == "sending" and not self.held.pause:
+        if self.held.why != self.issue.why and self.issue.state == "sending" and not self.held.pause:
             with self.database.write() as connection:
-                say_why_it_waits(connection, self.issue_id, why)
+                say_why_it_waits(connection, self.issue_id, self.held.why)
 
     def claim(self, requests: Sequence[tuple[Prepared, bytes]], people: Mapping[int, Planned]) -> int:
         """Claims those of the requests that still hold, in one transaction, and hands them to the pool."""
