@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
 
 from syndicate.services.settle_letter import give_up, send_again
 from syndicate.site import Site
@@ -14,6 +16,8 @@ router = APIRouter()
 
 PATH = "/console/letters"
 
+Number = Annotated[int, Path(ge=1, le=2**62)]
+
 
 @router.get(PATH)
 def letters(request: Request, user: Editor) -> Response:
@@ -24,7 +28,7 @@ def letters(request: Request, user: Editor) -> Response:
 
 
 @router.post(PATH + "/{letter}/again")
-def again(request: Request, user: Sender, letter: int) -> Response:
+def again(request: Request, user: Sender, letter: Number) -> Response:
     """It is posted again."""
     state = request.app.state
     site: Site = state.site
@@ -33,7 +37,7 @@ def again(request: Request, user: Sender, letter: int) -> Response:
 
 
 @router.post(PATH + "/{letter}/give-up")
-def given_up(request: Request, user: Sender, letter: int) -> Response:
+def given_up(request: Request, user: Sender, letter: Number) -> Response:
     """It is not posted any more."""
     state = request.app.state
     ended = give_up(state.site.database, letter, actor=user.name, now=state.clock())
