@@ -7,7 +7,6 @@ whoever composes it next takes it up.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -25,7 +24,7 @@ from syndicate.core.edits import (
 from syndicate.core.issue import BEFORE_FREEZING, Issue
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.request import request_hash
-from syndicate.errors import BadInput, NothingToSend, Refused
+from syndicate.errors import BadInput, NothingToSend, Refused, SyndicateError
 from syndicate.rendering.issue import House, compose
 from syndicate.storage.articles import select_articles
 from syndicate.storage.audit import record
@@ -84,15 +83,23 @@ def recompose_issues(
     database: Database, newsletter: Callable[[str], Newsletter], house: House, *, now: datetime, actor: str
 ) -> list[Issue]:
     """Composes every issue again that went back to draft because of what happened to its articles; each then awaits
-    approval, or says why it cannot. Cheap when there are none; safe to run at any time, from several processes."""
+    approval, or says why it cannot. Cheap when there are none; safe to run at any time, from several processes. One
+    that fails keeps no other from going on: the first error is raised when all were tried."""
     with database.read() as connection:
         found = [issue for issue in list_issues(connection, states=["draft"]) if issue.why]
         found = [issue for issue in found if get_composition(connection, issue.id)]
-    done = []
+    done: list[Issue] = []
+    failed: list[SyndicateError] = []
     for issue in reversed(found):
-        # One that nothing is left of, or that somebody else composes meanwhile, keeps no other from going on.
-        with suppress(NothingToSend, Refused):
+        try:
             done.append(_compose(database, issue, newsletter(issue.newsletter), house, now=now, actor=actor))
+        except (NothingToSend, Refused):
+            # Nothing is left of it, or somebody else composes it meanwhile.
+            continue
+        except SyndicateError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
     return done
 
 

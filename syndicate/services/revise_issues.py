@@ -18,6 +18,7 @@ from syndicate.core.issue import Composed, Issue
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.seal import seal_of
 from syndicate.core.window import Role, with_roles
+from syndicate.errors import SyndicateError
 from syndicate.rendering.email import RenderedVariant, render_digest
 from syndicate.rendering.issue import House, digest_of
 from syndicate.storage import tables
@@ -52,13 +53,21 @@ def revise_issues(
 ) -> list[Issue]:
     """Composes a new revision of every issue that was stopped while it was being sent, without what was retracted and
     with what was corrected, and takes back the freezing of those that were not frozen whole. Returns those issues as
-    they are now. Cheap when there are none; safe to run at any time, from several processes. Raises what a template
-    that fails raises: the issues stay stopped."""
+    they are now. Cheap when there are none; safe to run at any time, from several processes. One that fails,
+    as its template may, stays stopped and keeps no other from going on: the first error is raised when all were tried.
+    """
     with database.read() as connection:
         found = interrupted(connection)
-    return [
-        _go_on(database, issue, newsletter(issue.newsletter), house, now=now, actor=actor) for issue in found
-    ]
+    done: list[Issue] = []
+    failed: list[SyndicateError] = []
+    for issue in found:
+        try:
+            done.append(_go_on(database, issue, newsletter(issue.newsletter), house, now=now, actor=actor))
+        except SyndicateError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return done
 
 
 def _go_on(

@@ -18,6 +18,7 @@ from syndicate.core.effect import Effects, sentences
 from syndicate.core.feed import Feed
 from syndicate.core.issue import Issue
 from syndicate.core.message import Answer, CapabilitySheet, Message
+from syndicate.core.newsletter import Newsletter
 from syndicate.errors import NotFound, Refused
 from syndicate.mail.base import MailAPI
 from syndicate.rendering.email import RenderedVariant
@@ -252,6 +253,30 @@ def test_retracted_while_sending_it_stops_at_once_and_the_rest_goes_without_it(r
         assert api.with_words("Article number 2") == READERS
     revisions = {(each.revision, each.state) for each in batches_of(room.database, room.issue_id)}
     assert revisions == {(1, "accepted"), (2, "accepted")}
+
+
+def test_one_that_stopped_and_cannot_be_composed_keeps_no_other_from_going_on(room: Room) -> None:
+    with room.database.write() as connection:
+        retired = tables.newsletters
+        connection.execute(sa.insert(retired).values(name="evening", first_seen_at=NOW))
+        change_issue(connection, room.issue_id, newsletter="evening")
+    other = compose_whole(room.database, room.articles)
+    assert freeze_it(room.database, other, sheet=SMALL) == "sending"
+    room.retract()
+
+    def newsletter(name: str) -> Newsletter:
+        if name != MORNING.name:
+            raise NotFound(f"There is no newsletter {name!r}.")
+        return MORNING
+
+    house = House(PUBLICATION, SENDER, make_environment())
+    with pytest.raises(NotFound, match="evening"):
+        revise_issues.revise_issues(room.database, newsletter, house, now=NOW, actor="desk")
+    with room.database.read() as connection:
+        failed, revised = get_issue(connection, room.issue_id), get_issue(connection, other)
+    assert (failed.state, failed.revision, failed.seal) == ("paused", 1, None)
+    assert (revised.state, revised.revision) == ("paused", 2)
+    assert revised.seal is not None
 
 
 def test_corrected_while_sending_the_rest_gets_the_correction(room: Room) -> None:

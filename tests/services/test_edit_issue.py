@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from syndicate.core.edits import Change, EditorLink, Sponsor
 from syndicate.core.issue import Issue
-from syndicate.errors import BadInput, NothingToSend, Refused
+from syndicate.core.newsletter import Newsletter
+from syndicate.errors import BadInput, NotFound, NothingToSend, Refused
 from syndicate.services.approve_issue import approve, schedule
 from syndicate.services.cancel_issue import cancel
 from syndicate.services.draft_issue import draft_cadence_issue, draft_manual_issue
@@ -21,7 +22,7 @@ from syndicate.storage import tables
 from syndicate.storage.approvals import changes_since_approval
 from syndicate.storage.articles import get_article
 from syndicate.storage.database import Database
-from syndicate.storage.issues import get_composition, get_issue, get_variants, move_issue, take_back
+from syndicate.storage.issues import change_issue, get_composition, get_issue, get_variants, move_issue, take_back
 from tests.services.composing_room import MORNING, article_id, enrol, house, open_newsroom, release
 from tests.services.newsroom import Newsroom
 
@@ -216,6 +217,28 @@ def test_a_typo_after_approval_shows_the_difference_alone(database: Database, no
     approved = approve(database, issue.id, now=now, actor="desk", seal=again.seal)
     with database.read() as connection:
         assert changes_since_approval(connection, approved) is None
+
+
+def test_one_that_cannot_be_composed_keeps_no_other_from_going_on(newsroom: Database, now: datetime) -> None:
+    retired = draft(newsroom, now)
+    with newsroom.write() as connection:
+        connection.execute(sa.insert(tables.newsletters).values(name="evening", first_seen_at=now))
+        change_issue(connection, retired.id, newsletter="evening")
+    other = draft_manual_issue(
+        newsroom, MORNING, house(), articles=None, to=None, again=False, now=now, actor="ada"
+    ).issue
+    hold_articles(newsroom, [article_id(1)], because="", actor="desk", feeds=[], now=now)
+
+    def newsletter(name: str) -> Newsletter:
+        if name != MORNING.name:
+            raise NotFound(f"There is no newsletter {name!r}.")
+        return MORNING
+
+    with pytest.raises(NotFound, match="evening"):
+        recompose_issues(newsroom, newsletter, house(), now=now, actor="")
+    with newsroom.read() as connection:
+        states = [get_issue(connection, each).state for each in (retired.id, other.id)]
+    assert states == ["draft", "awaiting"]
 
 
 def test_one_that_nothing_is_left_of_stays_a_draft_that_says_why(newsroom: Database, now: datetime) -> None:
