@@ -54,7 +54,7 @@ def change_preferences(
             people.change_details(connection, person.id, changed)
         hash_ = people.hash_of(connection, person.id)
         if person.suppressed and choice.cadences:
-            lift_own(connection, hash_, proof.origin, now, before=now)
+            lift_own(connection, hash_, proof.origin, now)
         write_steps(connection, person.id, hash_, steps, proof, now)
         after = get_person(connection, subscriber_id)
     assert after is not None

@@ -17,7 +17,7 @@ from syndicate.core.sign_up import GOOD_FOR
 from syndicate.core.subscriber import Subscriber
 from syndicate.storage import people
 from syndicate.storage.database import Database
-from syndicate.storage.reader_steps import find_by_hash, lift_own, write_steps
+from syndicate.storage.reader_steps import find_by_hash, left_everything_at, lift_own, write_steps
 from syndicate.storage.renames import list_renames, name_now
 
 
@@ -34,8 +34,7 @@ def look_at(database: Database, asked: Asked, newsletters: Sequence[Newsletter],
     """What the button would do. Nothing is written."""
     with database.read() as connection:
         asked = _by_names_of_now(connection, asked)
-        person = find_by_hash(connection, asked.address_hash)
-    return _look(person, asked, newsletters, now)
+        return _look(connection, asked, newsletters, now)
 
 
 def confirm(
@@ -45,15 +44,14 @@ def confirm(
     with database.write() as connection:
         people.lock_people(connection)
         asked = _by_names_of_now(connection, asked)
-        person = find_by_hash(connection, asked.address_hash)
-        found = _look(person, asked, newsletters, now)
-        if found.state != "open" or person is None:
+        found = _look(connection, asked, newsletters, now)
+        if found.state != "open" or found.person is None:
             return found
-        steps = _steps(person, asked, newsletters)
-        if person.suppressed and steps:
-            lift_own(connection, asked.address_hash, proof.origin, now, before=asked.at)
-        write_steps(connection, person.id, asked.address_hash, steps, proof, now)
-        return _look(find_by_hash(connection, asked.address_hash), asked, newsletters, now)
+        if found.person.suppressed:
+            lift_own(connection, asked.address_hash, proof.origin, now)
+        steps = _steps(found.person, asked, newsletters)
+        write_steps(connection, found.person.id, asked.address_hash, steps, proof, now)
+        return _look(connection, asked, newsletters, now)
 
 
 def _by_names_of_now(connection: Connection, asked: Asked) -> Asked:
@@ -66,13 +64,15 @@ def _steps(person: Subscriber, asked: Asked, newsletters: Sequence[Newsletter]) 
     return reader_steps.confirm(person, asked.newsletters, asked_at=asked.at, cadences=cadences)
 
 
-def _look(
-    person: Subscriber | None, asked: Asked, newsletters: Sequence[Newsletter], now: datetime
-) -> Confirmation:
+def _look(connection: Connection, asked: Asked, newsletters: Sequence[Newsletter], now: datetime) -> Confirmation:
+    person = find_by_hash(connection, asked.address_hash)
     if person is None or now - asked.at > GOOD_FOR or asked.at > now:
         return Confirmation("expired", person)
     if reader_steps.is_closed(person.suppressed):
         return Confirmation("closed", person)
+    if person.suppressed and (left_at := left_everything_at(connection, asked.address_hash)) and left_at > asked.at:
+        # They asked before that.
+        return Confirmation("expired", person)
     declared = {each.name: each for each in newsletters}
     steps = _steps(person, asked, newsletters)
     chosen = {step.newsletter for step in steps} or {

@@ -41,6 +41,6 @@ def undo_leave(
         steps = reader_steps.undo_leave(person, newsletter, now)
         if steps:
             hash_ = people.hash_of(connection, person.id)
-            lift_own(connection, hash_, proof.origin, now, before=now)
+            lift_own(connection, hash_, proof.origin, now)
             write_steps(connection, person.id, hash_, steps, proof, now)
     return tuple(step.newsletter for step in steps)

@@ -133,21 +133,25 @@ def suppress_own(connection: Connection, address_hash: str, origin: str, now: da
         )
 
 
-def lift_own(connection: Connection, address_hash: str, by: str, now: datetime, *, before: datetime) -> None:
-    """Lifts the suppressions that the reader made themselves before that moment."""
-    lift(connection, address_hash, OWN_SUPPRESSION, by=by, now=now, before=before)
+def left_everything_at(connection: Connection, address_hash: str) -> datetime | None:
+    """When the reader of that address last left everything, if that is in force."""
+    own = (suppressions.c.address_hash == address_hash, suppressions.c.reason == OWN_SUPPRESSION, people.IN_FORCE)
+    moment: datetime | None = connection.execute(sa.select(sa.func.max(suppressions.c.at)).where(*own)).scalar_one()
+    return moment
 
 
-def lift(
-    connection: Connection, address_hash: str, reason: str, *, by: str, now: datetime, before: datetime | None = None
-) -> None:
-    """Lifts the suppressions in force of that reason, those made up to `before` when it is given."""
+def lift_own(connection: Connection, address_hash: str, by: str, now: datetime) -> None:
+    """Lifts the suppressions that the reader made themselves. The caller holds `people.lock_people`: they were all made
+    before, whatever a clock says."""
+    lift(connection, address_hash, OWN_SUPPRESSION, by=by, now=now)
+
+
+def lift(connection: Connection, address_hash: str, reason: str, *, by: str, now: datetime) -> None:
+    """Lifts the suppressions in force of that reason."""
     table = suppressions
     lifting = sa.update(table).where(
         table.c.address_hash == address_hash, table.c.reason == reason, table.c.lifted_at.is_(None)
     )
-    if before is not None:
-        lifting = lifting.where(table.c.at <= before)
     connection.execute(lifting.values(lifted_at=now, lifted_by=by))
     copy_reason(connection, address_hash)
     note_lifted(connection, address_hash, now)

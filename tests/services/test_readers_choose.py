@@ -66,6 +66,21 @@ def test_undo_brings_back_what_was_left_within_a_day_and_what_came_out_meanwhile
     assert known.suppressed == ""
 
 
+@pytest.mark.parametrize("how", ["undo", "preferences"])
+def test_coming_back_opens_the_address_whatever_two_clocks_say(database: Database, now: datetime, how: str) -> None:
+    """Of two web servers the one that they left by may be seconds ahead."""
+    start(database, now)
+    person = join(database, now)
+    leave(database, subscriber_id=person, newsletter=None, proof=FORM, now=now + timedelta(seconds=2))
+    if how == "undo":
+        assert undo_leave(database, subscriber_id=person, newsletter=None, proof=FORM, now=now)
+    else:
+        choose(database, person, now, {"morning": None})
+    known = person_of(database)
+    assert known is not None
+    assert (known.suppressed, statuses(database)["morning"]) == ("", "active")
+
+
 def test_undo_is_too_late_after_a_day_and_never_opens_what_others_closed(database: Database, now: datetime) -> None:
     start(database, now)
     person = join(database, now)

@@ -72,6 +72,23 @@ def test_pressing_again_is_the_same_until_the_link_is_too_old(database: Database
     assert len(consents(database)) == 2
 
 
+def test_a_link_does_not_bring_back_who_left_everything_after_it(database: Database, now: datetime) -> None:
+    """Not into what they had left before either, as long as the address stays closed by their own wish."""
+    start(database, now)
+    person = join(database, now)
+    leave(database, subscriber_id=person, newsletter="evening", proof=FORM, now=now + timedelta(hours=1))
+    ask(database, now + timedelta(days=10), newsletters=(EVENING,))
+    asked = asked_in(queued(database)[-1])
+    leave(database, subscriber_id=person, newsletter=None, proof=FORM, now=now + timedelta(days=10, hours=1))
+    assert press(database, asked, now + timedelta(days=10, hours=2)).state == "expired"
+    assert statuses(database) == {"morning": "left", "evening": "left"}
+    ask(database, now + timedelta(days=11), newsletters=(EVENING,))
+    assert press(database, asked_in(queued(database)[-1]), now + timedelta(days=11)).state == "confirmed"
+    known = person_of(database)
+    assert known is not None
+    assert (known.suppressed, statuses(database)) == ("", {"morning": "left", "evening": "active"})
+
+
 def test_who_asks_once_more_has_a_mail_and_a_link_as_good_as_the_first(database: Database, now: datetime) -> None:
     """Forgetting that they asked once before takes neither away."""
     start(database, now)
