@@ -13,10 +13,12 @@ from sqlalchemy.engine import Connection
 
 from syndicate.core.issue import BEFORE_FREEZING
 from syndicate.core.mail_event import UNREACHABLE
+from syndicate.core.portions import portions
 from syndicate.core.reader_steps import OWN_SUPPRESSION
 from syndicate.core.subscriber import Subscriber, Subscription
 from syndicate.storage import tables
 from syndicate.storage.arrays import among, any_of
+from syndicate.storage.batches import batch_of
 from syndicate.storage.journal import note_consents, note_suppressions
 from syndicate.storage.tables import consents, imports, subscribers, subscriptions, suppressions
 
@@ -347,15 +349,27 @@ def erase(connection: Connection, subscriber_id: int, now: datetime) -> None:
     )
 
 
+_BATCHES_AT_ONCE = 400
+
+
 def _forget_reasons(connection: Connection, subscriber_id: int) -> None:
-    """Empties what a mail API said of the person alone, which may repeat the address."""
+    """Empties what a mail API said of the person alone, which may repeat the address, and of requests that they were
+    in with others what repeats anybody's."""
     recipients, outcomes = tables.issue_recipients, tables.recipient_outcomes
     batches, log = tables.batches, tables.batch_log
     places = sa.select(recipients.c.issue_id, recipients.c.ordinal).where(recipients.c.subscriber_id == subscriber_id)
-    alone = (sa.tuple_(batches.c.issue_id, batches.c.first).in_(places), batches.c.first == batches.c.last)
+    their_last = sa.select(batch_of(recipients)).where(recipients.c.subscriber_id == subscriber_id)
+    # With what those were split from.
+    theirs = sa.select(batches.c.id, batches.c.parent_id).where(batches.c.id.in_(their_last)).cte(recursive=True)
+    above = batches.alias()
+    theirs = theirs.union(sa.select(above.c.id, above.c.parent_id).where(above.c.id == theirs.c.parent_id))
+    ids = list(connection.execute(sa.select(theirs.c.id)).scalars())
+    alone = sa.select(batches.c.id).where(batches.c.first == batches.c.last)
     # Batches before outcomes, in the order of the ledger.
-    connection.execute(sa.update(batches).where(*alone).values(why=""))
-    connection.execute(sa.update(log).where(log.c.batch_id.in_(sa.select(batches.c.id).where(*alone))).values(why=""))
+    for table, id_ in ((batches, batches.c.id), (log, log.c.batch_id)):
+        for some in portions(ids, _BATCHES_AT_ONCE):
+            names = sa.or_(id_.in_(alone.where(batches.c.id.in_(some))), table.c.why.contains("@"))
+            connection.execute(sa.update(table).where(id_.in_(some), names).values(why=""))
     connection.execute(
         sa.update(outcomes).where(sa.tuple_(outcomes.c.issue_id, outcomes.c.ordinal).in_(places)).values(why="")
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from syndicate.core.books import Books
 from syndicate.core.history import History
+from syndicate.core.message import Answer
 from syndicate.core.people import Change
 from syndicate.errors import BadInput, NotFound, Refused
 from syndicate.services.add_subscriber import add_subscriber
@@ -19,8 +22,10 @@ from syndicate.storage import freezing, tables
 from syndicate.storage.database import Database
 from syndicate.storage.issues import get_issue
 from syndicate.storage.people import find_subscriber, keep_people
-from tests.mailing import NOW, add_readers, address, make_issue, make_newsroom
+from tests.mailing import NOW, add_readers, address, books_now, frozen_issue, make_issue, make_newsroom
+from tests.services.model_api import ModelAPI
 from tests.services.site_rows import MORNING, start
+from tests.services.test_deliver_issue import deliver_it
 
 
 def add(database: Database, now: datetime, email: str = "Ann@Post.example", **more: Any) -> Change:
@@ -186,6 +191,32 @@ def test_what_a_mail_api_said_of_an_erased_person_is_gone(database: Database, no
     erase_subscriber(database, email="ann@post.example", now=now)
     for table in (tables.batches, tables.batch_log, tables.recipient_outcomes):
         assert [row.why for row in rows(database, table)] == [""]
+
+
+class Naming(ModelAPI):
+    """Turns down a request with the third reader in it, and says so by their address."""
+
+    def post(self, body: bytes, *, key: str, count: int) -> Answer:
+        if address(3).encode() in body:
+            return Answer("not_accepted", f"422: Invalid `to` field: {address(3)}", permanent=True)
+        return super().post(body, key=key, count=count)
+
+
+def test_who_is_erased_is_named_nowhere_not_even_in_what_was_said_of_a_request_of_several(
+    database: Database, tmp_path: Path
+) -> None:
+    issue_id = frozen_issue(database, 10)
+    balance = deliver_it(database, issue_id, Naming("keys", 10), tmp_path)
+    assert balance == Books(10, accepted=9, refused=1)
+    erase_subscriber(database, email=address(3), now=NOW)
+    named = [
+        (table.name, str(row))
+        for table in tables.metadata.sorted_tables
+        for row in rows(database, table)
+        if address(3) in str(row)
+    ]
+    assert named == []
+    assert books_now(database, issue_id) == balance
 
 
 def test_who_is_erased_while_an_issue_is_frozen_is_in_no_row_of_it(database: Database) -> None:
