@@ -54,6 +54,14 @@ def normalise(text: str) -> Address:
     return Address(email, f"{found.local_part.lower()}@{domain}")
 
 
+def mailable(found: Address) -> Address:
+    """The same, of who is to get mail from now on. Raises ValueError for a local part outside ASCII (RFC 6531), which
+    mail APIs refuse. Whoever has one may still leave, be suppressed or be erased."""
+    if not found.email.isascii():
+        raise ValueError(f"{shown(found.email)} cannot be mailed: it has letters outside ASCII before the @")
+    return found
+
+
 def named(text: str) -> tuple[str, str]:
     """Name and email of `The Harbour Post <news@post.example>`; a bare address has the name "". Raises ValueError."""
     # Not email.utils.parseaddr: a comma in a name, which people write without quotes, would end it there.

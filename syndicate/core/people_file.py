@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
-from syndicate.core.address import normalise, shown
+from syndicate.core.address import mailable, normalise, shown
 from syndicate.core.line import line_fault
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.people import Wanted, check_details
@@ -69,6 +69,8 @@ def read_row(row: Mapping[str, str], newsletters: Mapping[str, Newsletter], now:
     status = next((each for each in WANTED if each == (cell["status"].lower() or "active")), None)
     if status is None:
         raise ValueError(f"status is not active, pending, left or suppressed: {shown(cell['status'])}")
+    if status in ("active", "pending"):
+        mailable(address)
     return Wanted(
         email=address.email,
         address=address.address,

@@ -91,6 +91,7 @@ class ReaderWords:
     consent: str
     leave_empty: str
     bad_address: str
+    unmailable: str
     no_newsletter: str
     press_again: str
     too_old: str
@@ -225,6 +226,7 @@ _ENGLISH = ReaderWords(
     "mail. We keep when and how you signed up as proof, and do not watch what you open or click.",
     leave_empty="Leave this empty",
     bad_address="That is not an e-mail address. Look at it once more: {address}",
+    unmailable="We cannot write to an address with such letters before the @: {address}. Do you have another one?",
     no_newsletter="Choose at least one newsletter.",
     press_again="That was very quick. To be sure that you are not a program: press the button once more.",
     too_old="This form has been open for long. Look at it once more and press the button again.",
@@ -364,6 +366,8 @@ _FRENCH = ReaderWords(
     "n’observons ni ce que vous ouvrez ni ce sur quoi vous cliquez.",
     leave_empty="Laissez ce champ vide",
     bad_address="Ce n’est pas une adresse de courriel. Regardez-la encore une fois\u00a0: {address}",
+    unmailable="Nous ne pouvons pas écrire à une adresse qui a de telles lettres avant le @\u00a0: {address}. "
+    "En avez-vous une autre\u00a0?",
     no_newsletter="Choisissez au moins une lettre.",
     press_again="C’était très rapide. Pour être sûrs que vous n’êtes pas un programme\u00a0: appuyez encore une fois.",
     too_old="Ce formulaire est resté ouvert longtemps. Relisez-le et appuyez de nouveau sur le bouton.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from syndicate.core.address import address_hash, normalise
+from syndicate.core.address import address_hash, mailable, normalise
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.people import Change, Wanted, check_details, decide
 from syndicate.core.subscriber import Subscriber
@@ -33,7 +33,7 @@ def add_subscriber(
 
     Raises BadInput for what cannot be used, Refused for a suppressed address."""
     try:
-        address = normalise(email)
+        address = mailable(normalise(email))
         check_details(name, language, timezone)
     except ValueError as error:
         raise BadInput(f"{error}.") from None

@@ -14,7 +14,7 @@ from typing import Literal
 from sqlalchemy.engine import Connection
 
 from syndicate.core import reader_steps
-from syndicate.core.address import Address, address_hash, normalise
+from syndicate.core.address import Address, address_hash, mailable, normalise
 from syndicate.core.asked import Asked
 from syndicate.core.newsletter import Newsletter
 from syndicate.core.reader_steps import Circumstances, is_closed
@@ -56,7 +56,7 @@ def sign_up(
     """Asks the owner of the address to confirm. `language` is that of the page; a known person is written to in their
     own. Raises BadInput for what is no address."""
     try:
-        address = normalise(email)
+        address = mailable(normalise(email))
     except ValueError as error:
         raise BadInput(f"{error}.") from None
     with database.read() as connection:

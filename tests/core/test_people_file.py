@@ -59,6 +59,8 @@ def test_an_address_alone_is_enough_where_there_is_one_newsletter() -> None:
     [
         ({"email": ""}, "email is empty"),
         ({"email": "bea"}, "not an e-mail address"),
+        ({"email": "béa@post.example"}, "outside ASCII before the @"),
+        ({"email": "béa@post.example", "status": "pending"}, "outside ASCII before the @"),
         ({"email": "b@post.example", "newsletters": "mornin"}, "did you mean 'morning'"),
         ({"email": "b@post.example", "newsletters": "morning;morning"}, "twice"),
         ({"email": "b@post.example", "cadence": "hourly"}, "no cadence"),

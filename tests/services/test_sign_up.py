@@ -194,7 +194,8 @@ def test_a_double_click_is_one_mail(database: Database, now: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "email", ["", "ann", "ann@", "a@b@c", "ann@post.example\r\nBcc: x@post.example", "ann @post.example", "x" * 400]
+    "email",
+    ["", "ann", "ann@", "a@b@c", "ann@post.example\r\nBcc: x@post.example", "ann @post.example", "x" * 400, "ü@a.fr"],
 )
 def test_what_is_no_address_is_refused_before_anything_is_written(
     database: Database, now: datetime, email: str

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from syndicate.core.address import address_hash
 from syndicate.core.books import Books
 from syndicate.core.history import History
 from syndicate.core.message import Answer
@@ -20,8 +21,9 @@ from syndicate.services.erase_subscriber import erase_subscriber
 from syndicate.services.suppress_subscriber import suppress_subscriber
 from syndicate.storage import freezing, tables
 from syndicate.storage.database import Database
+from syndicate.storage.instance import address_key
 from syndicate.storage.issues import get_issue
-from syndicate.storage.people import find_subscriber, keep_people
+from syndicate.storage.people import add_people, find_subscriber, keep_people
 from tests.mailing import NOW, add_readers, address, books_now, frozen_issue, make_issue, make_newsroom
 from tests.services.model_api import ModelAPI
 from tests.services.site_rows import MORNING, start
@@ -161,6 +163,24 @@ def test_erasing_leaves_nothing_but_the_hash_and_the_counts(database: Database, 
         assert find_subscriber(connection, "ann@post.example") is None
     with pytest.raises(Refused, match="erased"):
         add(database, now)
+
+
+def test_an_address_that_no_mail_api_takes_is_refused_and_whoever_has_one_can_still_be_kept_out(
+    database: Database, now: datetime
+) -> None:
+    start(database, now)
+    with pytest.raises(BadInput, match="outside ASCII before the @"):
+        add(database, now, "Müller@post.example")
+    assert add(database, now, "ann@bücher.example.org").outcome == "new"  # a domain has another form
+    with database.write() as connection:
+        # As they came in before that was refused.
+        keyed = address_hash("müller@post.example", address_key(connection))
+        old = {"email": "Müller@post.example", "address": "müller@post.example", "address_hash": keyed}
+        add_people(connection, [{**old, "name": "", "language": "", "timezone": "", "created_at": now}])
+    suppress_subscriber(database, email="Müller@post.example", because="asked", now=now)
+    assert [row.suppressed for row in rows(database, tables.subscribers)] == ["", "manual"]
+    erase_subscriber(database, email="Müller@post.example", now=now)
+    assert [row.suppressed for row in rows(database, tables.subscribers)] == ["", "erased"]
 
 
 def test_nobody_unknown_can_be_erased(database: Database, now: datetime) -> None:

@@ -200,6 +200,7 @@ def test_a_flood_is_told_to_come_back_and_mailboxes_are_spared(served: ReadingSi
     [
         ({"email": "ann"}, "That is not an e-mail address"),
         ({"email": ""}, "That is not an e-mail address"),
+        ({"email": "müller@post.example"}, "We cannot write to an address with such letters before the @"),
         ({"email": "<script>alert(1)</script>@x"}, "&lt;script&gt;"),
         ({"email": "ann@post.example\r\nBcc: x@post.example"}, "That is not an e-mail address"),
         ({"newsletter": "nonsense"}, "Choose at least one"),

@@ -53,6 +53,8 @@ def act(request: Request, form: Annotated[FormData, Depends(read_form)]) -> HTML
     mistakes: dict[str, str] = {}
     try:
         shown = normalise(email).email
+        if not shown.isascii():
+            mistakes["email"] = words.unmailable.format(address=email)
     except ValueError:
         mistakes["email"] = words.bad_address.format(address=email)
     if not chosen:
