@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from syndicate.core.history import History
 from syndicate.core.issue import Audience, Issue
 from syndicate.core.mail_event import MailEvent
-from syndicate.core.subscriber import Subscriber
+from syndicate.core.subscriber import Subscriber, Subscription
 from syndicate.errors import NotFound
 from syndicate.storage import (
     arrivals,
@@ -39,6 +39,7 @@ from syndicate.storage import (
     people,
     reach,
     reader_search,
+    renames,
     standings,
     starts,
     tables,
@@ -104,6 +105,12 @@ ACTIONS: dict[str, Callable[[Connection], object]] = {
     "when articles came": lambda c: arrivals.arrivals(c, "desk", before=NOW),
     "one reader": lambda c: people.find_people(c, {"ann@example.org": "hash"}),
     "a page of readers": lambda c: people.list_subscribers(c, newsletter="morning", after=500),
+    "how far a reader was sent": lambda c: people.accepted_through(c, "morning", [7]),
+    "what passed a reader over": lambda c: people.passed_over_above(
+        c, 7, Subscription("morning", "daily", "active", NOW)
+    ),
+    "what names a reader who is erased": lambda c: people.erase(c, 7, NOW),
+    "what newsletters were called": lambda c: renames.list_renames(c),
     "what a reader was sent": lambda c: mailings.mailings_of(c, 7, article_id=ID),
     "what a reader was sent last": lambda c: mailings.mailings_of(c, 7),
     "how an issue stands": lambda c: books.books(c, 1, gone=["worker"]),
