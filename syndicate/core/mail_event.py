@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 EventKind = Literal[
     "taken", "delivered", "deferred", "hard bounce", "soft bounce", "blocked", "complaint", "unsubscribe", "other"
@@ -28,13 +28,12 @@ SOFT_KEPT = timedelta(days=366)
 """How long one counts: four mailings of a quarterly come within it."""
 
 
-@dataclass(frozen=True, slots=True)
-class MailEvent:
+class MailEvent(NamedTuple):
     """One report. `event_id` is the same however often it is sent; `vendor_id` is what the API calls the mail, and
     `label` the `core.message.label` that went along with it, each "" where it is not told; the addresses are what it
     claims, to be believed only of a mail that it took for them. `issue_id` is the issue that the mail itself says it is
     of, which only helps to find it. `code` is RFC 3463's (`5.1.1`), else SMTP's (`550`), or
-    ""; `why` what the reader's server or the API said."""
+    ""."""
 
     api: str
     event_id: str
@@ -42,8 +41,7 @@ class MailEvent:
     vendor_id: str
     addresses: tuple[str, ...]
     at: datetime
-    why: str = ""
-    raw: dict[str, Any] = field(default_factory=dict)
+    raw: dict[str, Any]
     label: str = ""
     issue_id: int | None = None
     code: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import string
 
 import pytest
@@ -106,3 +107,9 @@ def test_the_hash_needs_the_key() -> None:
     assert address_hash("ann@post.example", b"one") != address_hash("ann@post.example", b"two")
     assert address_hash("ann@post.example", b"one") == address_hash("ann@post.example", b"one")
     assert len(address_hash("ann@post.example", b"one")) == 64
+
+
+def test_the_hash_is_rfc_2104s_and_stays_so() -> None:
+    for key in (b"one", b"one", b"k" * 100):
+        expected = hmac.new(key, b"ann@post.example", "sha256").hexdigest()
+        assert address_hash("ann@post.example", key) == expected

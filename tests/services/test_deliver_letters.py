@@ -232,7 +232,7 @@ def test_an_event_is_believed_by_the_one_id_or_label_of_the_request(database: Da
     (first,), (second,) = (row.vendor_ids for row in rows)
 
     def told(vendor_id: str, number: int, name: str, key: str = "") -> str:
-        one = replace(event("hard bounce", vendor_id, address(number), name), api="mailgun", label=key and label(key))
+        one = event("hard bounce", vendor_id, address(number), name)._replace(api="mailgun", label=key and label(key))
         return record(database, one)
 
     assert told(first, 2, "e1") == told(second, 12, "e2") == "suppressed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +128,9 @@ def test_who_has_it_gets_it_no_second_time_when_the_rest_is_sent_again(
     batches = tables.batches
     with database.read() as connection:
         ids = connection.execute(sa.select(batches.c.vendor_ids).where(batches.c.id == second.id)).scalar_one()
-    told = MailEvent("resend", "msg_late", "soft bounce", ids[2], (address(15),), NOW)
+    told = MailEvent("resend", "msg_late", "soft bounce", ids[2], (address(15),), NOW, {})
     assert record(database, told) == ["recorded"]
-    assert record(database, replace(told, event_id="msg_x", addresses=(address(16),))) == ["unknown"]
+    assert record(database, told._replace(event_id="msg_x", addresses=(address(16),))) == ["unknown"]
 
 
 def test_a_request_that_is_halved_keeps_who_has_it(database: Database, sent: Sent, tmp_path: Path) -> None:

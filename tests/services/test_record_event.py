@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ def test_a_mail_is_known_again_by_our_own_label(database: Database, sent: list[s
     labels = {one.to: label(one.message_id) for one in read_journal(tmp_path / "journal")}
 
     def labelled(place: int, event_id: str) -> MailEvent:
-        return replace(event("complaint", "unknown id", address(12), event_id), label=labels[address(place)])
+        return event("complaint", "unknown id", address(12), event_id)._replace(label=labels[address(place)])
 
     assert record(database, labelled(13, "msg_1")) == "unknown"
     assert record(database, labelled(12, "msg_2")) == "suppressed"
@@ -178,7 +178,7 @@ class Twice:
 
     def report(self, kind: EventKind, days: float, issue: int = 1, event_id: str = "") -> MailEvent:
         told = event(kind, self.ids[issue - 1], self.to, event_id or f"{kind} {days}")
-        return replace(told, at=NOW + timedelta(days=days))
+        return told._replace(at=NOW + timedelta(days=days))
 
 
 @pytest.fixture
@@ -298,7 +298,7 @@ def test_who_was_unreachable_and_must_not_be_mailed_is_not_opened_by_a_mail_that
         else:
             file.write_text(f"email,newsletters,status\n{twice.to},morning,{how}\n")
             import_subscribers(database, path=file, newsletters=[MORNING], consent=Consent("b"), now=then)
-    late = replace(twice.report("delivered", 9, 2), raw={"to": twice.to})
+    late = twice.report("delivered", 9, 2)._replace(raw={"to": twice.to})
     record_events(database, [late], all_or_nothing=True, now=then)
     with database.read() as connection:
         closed = connection.execute(sa.select(tables.suppressions.c.reason).order_by(tables.suppressions.c.id))

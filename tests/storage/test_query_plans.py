@@ -56,7 +56,7 @@ DAILY = Issue(1, "morning", "daily", "cadence", "freezing", 0, 5, 1, Audience("d
 EVERYBODY = Issue(2, "morning", "", "manual", "freezing", 0, 0, 1, Audience(), NOW)
 A_FEW = replace(EVERYBODY, audience=Audience(to=("ann@example.org", "bob@example.org")))
 ANN = "ann@example.org"
-REPORT = MailEvent("mailgun", "1", "delivered", "vendor", (ANN,), NOW, label="0" * 32)
+REPORT = MailEvent("mailgun", "1", "delivered", "vendor", (ANN,), NOW, {}, label="0" * 32)
 
 
 def _log_of_one_kind(connection: Connection) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from syndicate.core.mail_event import MailEvent
 from syndicate.errors import Refused
@@ -13,16 +12,14 @@ from syndicate.errors import Refused
 _Found = TypeVar("_Found")
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A request as it came. `headers` are by lower-case name."""
 
     body: bytes
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What a request told, proved to be the mail API's. `once` is a token that may come with this very body only, for
     the time of `once_for`, where the proof is not over the body; "" where it is, or where there is none but the
     secret."""

@@ -57,7 +57,6 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
         vendor_id=vendor_id,
         addresses=address_of(address),
         at=moment(at, now, per_second=1000) if in_milliseconds else moment(told.get("ts_event"), now),
-        why=said,
         raw=told,
         label=label_in(told, _CUSTOM) or label_in(told, "tags"),
         code=code_of(said) if failed or name == "deferred" else "",

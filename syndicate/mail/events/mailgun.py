@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from syndicate.core.address import keyed_hash
 from syndicate.core.bounce import bounce_kind, code_of
 from syndicate.core.mail_event import EventKind, MailEvent
 from syndicate.core.message import LABEL
@@ -22,6 +23,7 @@ API = "mailgun"
 OLDEST = timedelta(hours=9)
 """It tries again for 8 hours and 5 minutes, and does not say that it signs anew for that."""
 FASTEST = timedelta(minutes=5)
+GOOD_FOR = OLDEST + FASTEST
 SHORTEST_KEY = 20
 LONGEST_TOKEN = 200
 
@@ -69,15 +71,16 @@ class MailgunWebhook:
         event = told.get("event-data")
         if not isinstance(event, dict):
             raise BadInput("The body is not an event of Mailgun.")
-        return Report((_event(event, now),), once=token, once_for=OLDEST + FASTEST)
+        return Report((_event(event, now),), token, GOOD_FOR)
 
     def _prove(self, signature: Mapping[str, Any], now: datetime) -> str:
         """The time and the token, when they are signed by the key, and of today. What comes together stands together in
         the database, by its time."""
-        at, token, given = (str(signature.get(name, "")) for name in ("timestamp", "token", "signature"))
+        at, token = str(signature.get("timestamp", "")), str(signature.get("token", ""))
+        given = str(signature.get("signature", ""))
         if not (token and given and at.isascii() and at.isdigit() and len(at) < 12) or len(token) > LONGEST_TOKEN:
             raise Refused("The request carries no signature of Mailgun.")
-        expected = hmac.digest(self._key, f"{at}{token}".encode("utf-8", "replace"), "sha256").hex()
+        expected = keyed_hash(self._key, f"{at}{token}".encode("utf-8", "replace"))
         if not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
             raise Refused("The signature does not fit.", cure="Copy the HTTP webhook signing key anew.")
         if not -FASTEST <= now - datetime.fromtimestamp(int(at), UTC) <= OLDEST:
@@ -88,9 +91,9 @@ class MailgunWebhook:
 def _event(told: dict[str, Any], now: datetime) -> MailEvent:
     name, status = str(told.get("event")), object_in(told, "delivery-status")
     address, at = told.get("recipient"), told.get("timestamp")
-    said = words(status.get("message"), status.get("description"))
-    code = ""
+    said = code = ""
     if name != "delivered":
+        said = words(status.get("message"), status.get("description"))
         code = id_in(status, "enhanced-code")[:20] or code_of(words(status.get("code"), said))
     headers = object_in(object_in(told, "message"), "headers")
     return MailEvent(
@@ -101,7 +104,6 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
         vendor_id=id_in(headers, "message-id").strip("<>"),
         addresses=address_of(address),
         at=moment(at, now),
-        why=words(told.get("severity"), told.get("reason"), object_in(told, "reject").get("reason"), said),
         raw=told,
         label=label_in(object_in(told, "user-variables"), LABEL),
         code=code,

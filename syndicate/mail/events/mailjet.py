@@ -57,7 +57,6 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
         vendor_id=vendor_id,
         addresses=address_of(address),
         at=moment(told.get("time"), now),
-        why=words(told.get("error_related_to"), told.get("error"), said),
         raw=told,
         label=label_in(told, "CustomID"),
         code="" if name == "sent" else code_of(said),

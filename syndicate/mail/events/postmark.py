@@ -68,7 +68,6 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
     record, vendor_id = told["RecordType"], id_in(told, "MessageID")
     address = told.get("Email") or told.get("Recipient")
     at = next((told[name] for name in ("DeliveredAt", "BouncedAt", "ChangedAt", "ReceivedAt") if told.get(name)), None)
-    why = words(told.get("Type"), told.get("SuppressionReason"), told.get("Description"), told.get("Details"))
     # Only what is among its bounces has an id.
     number = id_in(told, "ID") if record in ("Bounce", "SpamComplaint") else ""
     return MailEvent(
@@ -78,7 +77,6 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
         vendor_id=vendor_id,
         addresses=address_of(address),
         at=moment(at, now),
-        why=why,
         raw=told,
         label=label_in(object_in(told, "Metadata"), LABEL),
         code="" if record == "Delivery" else code_of(words(told.get("Details"))),

@@ -111,7 +111,6 @@ def _event(told: Any, event_id: str, now: datetime) -> MailEvent:
         vendor_id=id_in(data, "email_id"),
         addresses=tuple(each for each in named if isinstance(each, str))[:50],
         at=moment(told.get("created_at"), now),
-        why=why,
         raw=told,
         label=label(ours["message-id"]) if "message-id" in ours else "",
         issue_id=issue_in(ours.get("feedback-id", "")),

@@ -114,7 +114,6 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
         vendor_id=_AFTER_ID.sub("", message_id),
         addresses=address_of(address),
         at=moment(told.get("timestamp"), now),
-        why=words(told.get("type"), told.get("bounce_classification"), said),
         raw=told,
         label=label_in(told, LABEL),
         code=(code or code_of(said)) if failed else "",

@@ -72,7 +72,6 @@ def _events(told: dict[str, Any], notification: Notification, now: datetime) -> 
         said = words(about.get("diagnosticCode"), more.get("smtpResponse"), failure)
         address = _only(mail.get("destination")) or text_in(about, "emailAddress")
         reply = code_of(words(about.get("status"), about.get("diagnosticCode")))
-        subtypes = [more.get("bounceSubType"), more.get("complaintFeedbackType"), more.get("delayType")]
         found.append(
             MailEvent(
                 api=API,
@@ -81,7 +80,6 @@ def _events(told: dict[str, Any], notification: Notification, now: datetime) -> 
                 vendor_id=id_in(mail, "messageId"),
                 addresses=(address,) if address else (),
                 at=moment(more.get("timestamp"), notification.at),
-                why=words(more.get("bounceType"), *subtypes, said),
                 raw=told,
                 label=label_in(object_in(mail, "tags"), LABEL),
                 issue_id=_issue(mail.get("headers")),

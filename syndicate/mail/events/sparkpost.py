@@ -70,7 +70,6 @@ def _event(told: dict[str, Any], now: datetime) -> MailEvent:
         vendor_id=vendor_id,
         addresses=(address,) if address else (),
         at=moment(at, now),
-        why=words(told.get("bounce_class"), said),
         raw=told,
         label=label_in(object_in(told, "rcpt_meta"), LABEL),
         code=code,

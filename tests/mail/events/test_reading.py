@@ -1,7 +1,9 @@
-"""The JSON of reports: read as Python's own reader reads it, in texts that every database keeps."""
+"""The JSON of reports: read as Python's own reader reads it, in texts that every database keeps; and the ids made of
+it."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syndicate.errors import BadInput
-from syndicate.mail.events.reading import json_of, moment
+from syndicate.mail.events.reading import json_of, moment, stable_id
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -96,3 +98,10 @@ def test_a_moment_is_read_in_seconds_and_in_parts_of_them() -> None:
         assert moment(told, now) == expected
     seconds = expected.timestamp()
     assert moment(seconds, now) == moment(int(seconds * 1000), now, per_second=1000) == expected
+
+
+@given(st.lists(VALUES | st.integers().map(float), max_size=5))
+def test_an_id_made_of_facts_is_for_ever_the_same(facts: list[Any]) -> None:
+    """The database knows by it what came before, also before an upgrade."""
+    told = json.dumps(tuple(facts), sort_keys=True, default=str)
+    assert stable_id(*facts) == hashlib.sha256(told.encode()).hexdigest()[:40]
