@@ -7,9 +7,8 @@ back again and again closes it in the end, and who left at the API has left here
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy.engine import Connection
 
@@ -33,20 +32,21 @@ Recorded = Literal["recorded", "suppressed", "again", "unknown"]
 CLOCKS = timedelta(minutes=5)
 """How far a mail API's clock may be behind ours."""
 
+_CLOSES = {*SUPPRESSES, "soft bounce", "unsubscribe"}
+"""The kinds that may close an address."""
+
 AT_ONCE = 500
 """Reports in one write transaction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What one request of the mail API reported, and its body."""
 
     report: Report
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     """A report that is new, about a mail that was really sent to the address of that hash."""
 
     place: int
@@ -126,34 +126,34 @@ def _record(
     hashes = [address_hash(address, secret) if address else "" for _, address in told]
     reasons = people.suppressed_reasons(connection, {each for each in hashes if each})
     mails = mail_finding.find_mails(connection, told, known_mails)
+    # Of somebody who was erased nothing is kept that may name them.
+    erased = {keyed for keyed, reason in reasons.items() if reason == "erased"}
     rows = [
-        {
-            "api": event.api,
-            "event_id": event.event_id,
-            "kind": event.kind,
-            "address_hash": keyed,
-            "issue_id": mailed.issue_id if mailed is not None else None,
-            "message_id": event.vendor_id,
-            "code": event.code,
-            "at": event.at,
-            "received_at": now,
-            # Of somebody who was erased nothing is kept that may name them.
-            "raw": {} if reasons.get(keyed) == "erased" else event.raw,
-        }
+        events.Kept(
+            event.api,
+            event.event_id,
+            event.kind,
+            keyed,
+            mailed.issue_id if mailed is not None else None,
+            event.vendor_id,
+            event.code,
+            event.at,
+            now,
+            {} if keyed in erased else event.raw,
+        )
         for (event, _), keyed, mailed in zip(told, hashes, mails, strict=True)
     ]
-    new = events.add_events(connection, rows)
     result: list[Recorded] = []
     known: list[_Known] = []
-    for place, ((event, _), keyed, mailed) in enumerate(zip(told, hashes, mails, strict=True)):
-        if (event.api, event.event_id) not in new:
+    for place, is_new in enumerate(events.add_events(connection, rows)):
+        mailed = mails[place]
+        if not is_new:
             result.append("again")
         elif mailed is None:
             result.append("unknown")
         else:
             result.append("recorded")
-            known.append(_Known(place, event, keyed, mailed))
-        new.discard((event.api, event.event_id))
+            known.append(_Known(place, told[place][0], hashes[place], mailed))
     _prove(connection, known, all_or_nothing)
     for place in _close(connection, known, reasons, now):
         result[place] = "suppressed"
@@ -188,6 +188,8 @@ def _close(
     bounced = {each.keyed for each in known if each.event.kind == "hard bounce"}
     opened = events.opened_at(connection, bounced) if bounced else {}
     for each in known:
+        if each.event.kind not in _CLOSES:
+            continue
         before = reasons.get(each.keyed, "")
         reason = SUPPRESSES.get(each.event.kind, "")
         if each.event.kind == "soft bounce" and each.keyed in unreachable:

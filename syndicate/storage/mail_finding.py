@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from syndicate.core.headers import mail_host, message_id
+from syndicate.core.headers import mail_host, message_ids
 from syndicate.core.mail_event import MailEvent
 from syndicate.core.message import label
 from syndicate.storage import instance, people, tables
-from syndicate.storage.arrays import any_of
+from syndicate.storage.arrays import Listed, any_of
 from syndicate.storage.batches import batch_of, was_left_out
 
 RECENT = timedelta(days=40)
@@ -25,8 +25,7 @@ _batches, _issues, _mails = tables.batches, tables.issues, tables.transactional_
 _recipients, _outcomes = tables.issue_recipients, tables.recipient_outcomes
 
 
-@dataclass(frozen=True, slots=True)
-class Mailed:
+class Mailed(NamedTuple):
     """A mail to that address: that of a recipient of an issue, or (`mail_id`) one to one person outside of any."""
 
     issue_id: int | None = None
@@ -39,8 +38,8 @@ Report = tuple[MailEvent, str]
 
 
 _Left = Sequence[tuple[int, Report]]
-_Labels = Callable[..., str]
-"""From what a Message-ID is made of: the label of that mail."""
+_Labels = Callable[[int | str, int], str]
+"""From the two things that a Message-ID is made of: the label of that mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,12 @@ def find_mails(connection: Connection, reports: Sequence[Report], known: Known) 
     the one that it answered for that person."""
     found: dict[int, Mailed] = {}
 
-    def label_of(*parts: int | str) -> str:
-        return label(message_id(known.host, known.name, *parts))
+    @cache
+    def ids_of(first: int | str) -> Callable[[int | str], str]:
+        return message_ids(known.host, known.name, first)
+
+    def label_of(first: int | str, last: int) -> str:
+        return label(ids_of(first)(last))
 
     for ways in (_by_issue, partial(_by_label, recent=known.issues), _alone):
         left = [(place, report) for place, report in enumerate(reports) if place not in found and report[1]]
@@ -189,7 +192,7 @@ _SENT_ON_SQLITE = sa.text(
     "SELECT r.issue_id, r.ordinal, p.address, r.subscriber_id FROM json_each(:addresses) AS a"
     " CROSS JOIN subscribers AS p CROSS JOIN json_each(:issues) AS i CROSS JOIN issue_recipients AS r"
     " WHERE p.address = a.value AND r.subscriber_id = p.id AND r.issue_id = i.value"
-).bindparams(sa.bindparam("issues", type_=sa.JSON), sa.bindparam("addresses", type_=sa.JSON))
+).bindparams(sa.bindparam("issues", type_=Listed), sa.bindparam("addresses", type_=Listed))
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -382,7 +382,7 @@ def test_who_came_back_after_leaving_at_the_mail_api_stays_however_late_or_often
         change_cadence(
             database, subscriber_id=12, newsletter=weekly, cadence="weekly", actor="ed", now=then + timedelta(hours=1)
         )
-    late = replace(twice.report("unsubscribe", 0), event_id="late")
+    late = twice.report("unsubscribe", 0)._replace(event_id="late")
     record_events(database, [late], all_or_nothing=True, now=then + timedelta(hours=2))
 
     def standing() -> dict[str, str]:
@@ -398,7 +398,7 @@ def test_who_came_back_after_leaving_at_the_mail_api_stays_however_late_or_often
     with database.write() as connection:
         second = sa.update(tables.issues).where(tables.issues.c.id == 2)
         connection.execute(second.values(frozen_at=then + timedelta(days=1)))
-    newer = replace(twice.report("unsubscribe", 0, 2), event_id="newer")
+    newer = twice.report("unsubscribe", 0, 2)._replace(event_id="newer")
     assert record(database, newer) == "suppressed"
     assert set(standing().values()) == {"left"}
     assert reasons(database)[twice.to] == "unsubscribe"

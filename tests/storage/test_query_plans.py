@@ -69,7 +69,7 @@ def freeze_next(connection: Connection, issue: Issue) -> None:
     freezing.freeze_chunk(connection, issue, History(), size=10_000, base=0, stored_keys={}, nothing_left=())
 
 
-def label_of(*_parts: int) -> str:
+def label_of(_first: int | str, _last: int) -> str:
     return ""
 
 
