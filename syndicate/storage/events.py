@@ -56,21 +56,18 @@ def add_events(connection: Connection, rows: Sequence[Kept]) -> list[bool]:
 
 def _add_to_sqlite(connection: Connection, rows: Sequence[Kept]) -> Sequence[Sequence[Any]]:
     """One statement for each row, which the driver repeats by itself: a third of the time of one for all."""
-    last = connection.execute(_LAST).scalar()
     text = cache(moment_text)
     written = [(*row[:7], text(row.at), text(row.received_at), _json(row.raw)) for row in rows]
-    if connection.exec_driver_sql(_INTO_SQLITE, written).rowcount == len(rows):
-        return rows
-    return connection.execute(_ADDED, {"last": last or 0}).all()
+    added = connection.exec_driver_sql(_INTO_SQLITE, written).rowcount
+    return rows if added == len(rows) else connection.execute(_LAST, {"added": added}).all()
 
 
 _INTO_SQLITE = (
     f"INSERT INTO events ({', '.join(Kept._fields)}) VALUES ({', '.join('?' * len(Kept._fields))})"
     " ON CONFLICT (api, event_id) DO NOTHING"
 )
-# No id is given twice, and nobody else writes meanwhile.
-_LAST = sa.select(sa.func.max(_events.c.id))
-_ADDED = sa.select(_events.c.api, _events.c.event_id).where(_events.c.id > sa.bindparam("last"))
+# Ids only grow, and nobody else writes meanwhile: the last ones are those that were added.
+_LAST = sa.select(_events.c.api, _events.c.event_id).order_by(_events.c.id.desc()).limit(sa.bindparam("added"))
 _TYPES = {"issue_id": "bigint", "at": "timestamptz", "received_at": "timestamptz"}
 # One parameter for all of them: the driver takes longer to spell thousands than the server to insert them.
 _FROM_JSON = sa.text(

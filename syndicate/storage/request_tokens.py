@@ -45,7 +45,7 @@ def believe(
     told = [(token, hashlib.blake2b(body, key=secret[:64], digest_size=20).hexdigest()) for token, body in uses]
     # Of several bodies that come at once the first.
     asked = {"uses": json.dumps(dict(reversed(told)), sort_keys=True), "until": now + lasts, "now": now}
-    good: dict[str, str] = dict(connection.execute(_HOLD[connection.dialect.name], asked).tuples().all())
+    good: dict[str, str] = dict(connection.execute(_HOLD[connection.dialect.name], asked).all())
     return [good[token] == body for token, body in told]
 
 
