@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -22,6 +23,7 @@ from syndicate.sources.pushed import TEXTS
 from syndicate.storage import tables
 from syndicate.web.api.articles import router
 from tests.web.serving import serving
+from tests.web.test_hostile_reports import HELD, HOSTILE
 
 SETTINGS = """
 [site]
@@ -186,6 +188,26 @@ def test_too_much_is_refused_before_it_is_read(program: Program) -> None:
     answer = program.call("POST", data=(large[at : at + 500_000] for at in range(0, len(large), 500_000)))
     assert answer.status_code == 413
     assert program.push().status_code == 201
+
+
+def test_an_article_with_anything_in_any_field_is_taken_or_refused(program: Program) -> None:
+    texts = (*HOSTILE, b"[%b]" % b",".join([b'"x"'] * 3_000), b'"%b"' % (b"x " * 9_000), b"{}", b"[[]]", b'{"src": 1}')
+    bodies = [json.dumps({"id": "x", "title": "x", "text": "x", name: "held"}).encode() for name in sorted(KEYS)]
+    bodies += [json.dumps({"title": "x", name: "held"}).encode() for name in ("id", "held", *TEXTS)]
+    for number, text in enumerate(texts):
+        # Each token may make so many requests at once.
+        program.token = program.make_token(f"cms {number}")
+        for body in (text, *(each.replace(HELD.encode(), text) for each in bodies)):
+            answer = program.call("POST", data=body)
+            assert answer.status_code in (200, 201, 422), (body[:300], answer.text)
+            if answer.status_code == 422:
+                assert program.error(answer)
+    assert program.push().status_code == 201
+    # And all that was taken can be looked at and taken away.
+    with program.site.database.read() as connection:
+        taken = [row.key for row in connection.execute(sa.select(tables.source_items))]
+    for key in taken:
+        assert program.call("GET", f"/{quote(key, safe='')}").status_code == 200
 
 
 def test_hostile_words_come_out_clean(program: Program) -> None:
