@@ -128,11 +128,9 @@ def of_domains(limits: Limits, account: str) -> list[Limit]:
 
 
 def largest_request(limits: Limits, now: datetime, timezone: str) -> int | None:
-    """How many recipients the smallest limit in force holds in its whole span: a request of more would be past it by
-    itself. None without such a limit."""
-    held = [max(1, int(each.count * (1 - RESERVED))) for each in limits.recipients]
-    if limits.warm_up is not None:
-        held += [limit.burst for limit in _of_the_day(limits.warm_up, "", now, timezone)]
+    """How many recipients the smallest limit in force lets through at once: with requests of more, some span would hold
+    too many. None without such a limit."""
+    held = [limit.burst for limit in in_force(limits, "", now, timezone) if limit.counts == "recipients"]
     return min(held, default=None)
 
 

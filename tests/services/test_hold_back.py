@@ -170,7 +170,8 @@ def test_a_request_planned_for_more_than_a_limit_holds_goes_in_parts(
         warm_up = WarmUp(datetime.now(UTC).date() - timedelta(days=1), (20, 20, 20))
         few = Limits(warm_up=warm_up) if by_day else Limits(recipients=(Allowance(20, DAY),))
         balance = run(database, issue_id, api, tmp_path, limits=few)
-        assert 0 < balance.accepted <= 18
+        # Of twenty in any day two at once, a tenth being left to single mails; of twenty each day nine tenths.
+        assert 0 < balance.accepted <= (18 if by_day else 2)
         assert (balance.waiting, balance.refused) == (60 - balance.accepted, 0)
         assert issue_of(database, issue_id).state == "sending"
         assert run(database, issue_id, api, tmp_path) == Books(60, accepted=60)
