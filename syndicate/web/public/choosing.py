@@ -121,8 +121,8 @@ def _pause(
     how = text_of(form, "pause")
     if how == "keep":
         return _paused_until(person, now)
-    if how.isdigit() and int(how) in PAUSES:
-        return now + timedelta(weeks=int(how))
+    if (weeks := {str(each): each for each in PAUSES}.get(how)) is not None:
+        return now + timedelta(weeks=weeks)
     if how != "date":
         return None
     try:
