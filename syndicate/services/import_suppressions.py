@@ -251,8 +251,9 @@ def _json_rows(
                 columns = frozenset(row)
                 if columns not in shapes:
                     shapes[columns] = recognise(columns, vendor)
-            except ValueError as error:
-                report.refuse(line, f"{place}{error}")
+            except (ValueError, RecursionError) as error:
+                wrong = "it is nested too deeply" if isinstance(error, RecursionError) else error
+                report.refuse(line, f"{place}{wrong}")
                 continue
             except BadInput as error:
                 if not shapes:

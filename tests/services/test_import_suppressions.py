@@ -258,3 +258,17 @@ def test_who_asks_why_is_told(readers: Database, tmp_path: Path, now: datetime) 
     bring(readers, written(tmp_path, POSTMARK), now)
     found = explain_subscriber(readers, email="unknown@post.example", newsletters=NEWSLETTERS, now=now)
     assert "their mailbox does not exist" in " ".join(found.lines)
+
+
+def test_a_row_that_is_nested_however_deep_keeps_back_no_other(
+    readers: Database, tmp_path: Path, now: datetime
+) -> None:
+    for deep in range(900, 1_000):
+        odd = '{"address": "ann@post.example", "tags": %s}' % ("[" * deep + "]" * deep)
+        file = written(tmp_path, f'{{"address": "bea@post.example", "tags": "x"}}\n{odd}\n')
+        try:
+            report = bring(readers, file, now, apply=False, vendor="mailgun")
+        except BadInput as error:
+            assert "nested too deeply" in error.message
+        else:
+            assert report.unsubscribe + report.bad == 2
