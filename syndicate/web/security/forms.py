@@ -43,7 +43,9 @@ async def given_form_token(request: Request) -> AsyncIterator[str]:
 
 def holds_nul(form: FormData) -> bool:
     """Whether a field, or the name of a file, holds what PostgreSQL keeps in no text."""
-    return any("\0" in (value if isinstance(value, str) else value.filename or "") for value in form.values())
+    # Each value of a field that stands several times.
+    values = (value for _, value in form.multi_items())
+    return any("\0" in (value if isinstance(value, str) else value.filename or "") for value in values)
 
 
 def require_own_form(request: Request, secret: str, given: str) -> None:

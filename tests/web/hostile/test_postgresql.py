@@ -71,3 +71,19 @@ def test_no_text_is_too_strange_to_be_sent(served: HostileSite) -> None:
             fields = dict.fromkeys(("email", "newsletter", "name", "until", "cadence-morning", "form"), text)
             answer = served.web.stranger().post(path, data=fields, headers={"User-Agent": "a\x01b\x85"})
             assert answer.status_code < 500, (path, text, answer.text)
+
+
+def test_of_a_field_that_stands_twice_both_are_looked_at(served: HostileSite) -> None:
+    names = fields_of("POST")
+    for path in of(BY_SESSION):
+        session = served.web.session("admin")
+        twice = [(name, text) for name in names[path] if name != "file" for text in ("a\0b", "1")]
+        answer = requests.post(
+            served.url + served.path(path),
+            data=[*twice, ("csrf", form_token(session))],
+            headers={"Cookie": f"{COOKIE}={session}"},
+            allow_redirects=False,
+            timeout=60,
+        )
+        assert answer.status_code < 500, (path, answer.text)
+        assert ("NUL" in answer.text) is bool(twice), (path, answer.text)
