@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from syndicate.errors import BadInput, MailAPIError, NotFound, Refused, StorageError
@@ -30,9 +29,6 @@ PREFIX = "/webhooks/"
 
 ENOUGH = 500_000
 """Octets of the requests that are written together: those behind them need not wait for more."""
-
-FEW = 16
-"""Requests that are not shared out: written together they cost little more than half of them."""
 
 # Amazon gives the password of an address only after it was asked for it.
 _ASK = (b"www-authenticate", b'Basic realm="Syndicate"')
@@ -91,13 +87,8 @@ class Intake:
         """Of the account, and of another one of the same mail API if there is one."""
         self._webhook: Webhook | None = None
         self._pending: list[Waiting] = []
-        self._taking: set[asyncio.Task[None] | None] = set()
-        self._under_way = 0
-        # A server of its own writes while the next requests are read here. SQLite writes in this very process, and
-        # fewer at a time would cost more than that gains.
-        self._hands = 1 if site.database.is_sqlite else 2
-        self._threads = ThreadPoolExecutor(self._hands, thread_name_prefix="webhooks")
-        self._turn = Lock()
+        self._writing: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -146,8 +137,8 @@ class Intake:
     def put(self, arrival: Arrival, answered: Answered) -> None:
         """Takes in a request that is admitted. `answered` is called from the event loop, by and by."""
         self._pending.append(Waiting(arrival, answered))
-        if len(self._taking) < self._hands:
-            self._taking.add(asyncio.create_task(self._take_all()))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
 
     def _open(self) -> Webhook:
         if self._webhook is None:
@@ -157,33 +148,19 @@ class Intake:
             self._webhook = several[0] if len(several) == 1 else AnyOf(several)
         return self._webhook
 
-    async def _take_all(self) -> None:
-        """Takes in what has come, and what comes meanwhile, until nothing more has."""
+    async def _write(self) -> None:
+        """Writes what has come, and what comes meanwhile, until nothing more has."""
         try:
             while self._pending:
                 await self._gather()
-                together = self._share()
-                if not together:  # the other hand was quicker
-                    break
-                self._under_way += len(together)
-                try:
-                    await self._answer_all(together)
-                finally:
-                    self._under_way -= len(together)
+                count = size = 0
+                while count < min(len(self._pending), AT_ONCE) and size < ENOUGH:
+                    size += len(self._pending[count].arrival.body)
+                    count += 1
+                together, self._pending = self._pending[:count], self._pending[count:]
+                await self._answer_all(together)
         finally:
-            # In the same step that found nothing waiting: what comes next begins anew.
-            self._taking.discard(asyncio.current_task())
-
-    def _share(self) -> list[Waiting]:
-        """What is to be taken in now: of those who wait for an answer as many as the others have under way, so that no
-        hand has to wait long for its turn."""
-        share = -(-(len(self._pending) + self._under_way) // self._hands)
-        most, count, size = min(len(self._pending), AT_ONCE, max(share, FEW)), 0, 0
-        while count < most and size < ENOUGH:
-            size += len(self._pending[count].arrival.body)
-            count += 1
-        together, self._pending = self._pending[:count], self._pending[count:]
-        return together
+            self._writing = None
 
     async def _gather(self) -> None:
         """Lets what is on its way come in first: those who were answered just now tell the next at once, and what is
@@ -196,7 +173,7 @@ class Intake:
     async def _answer_all(self, together: Sequence[Waiting]) -> None:
         arrivals = [each.arrival for each in together]
         try:
-            answers = await asyncio.get_running_loop().run_in_executor(self._threads, self._take, arrivals)
+            answers = await asyncio.get_running_loop().run_in_executor(self._thread, self._take, arrivals)
         except Exception as error:
             # One that nobody thought of keeps back no other.
             for each in together if len(together) > 1 else ():
@@ -208,7 +185,7 @@ class Intake:
             each.answered(answer)
 
     def _take(self, arrivals: Sequence[Arrival]) -> list[Answer]:
-        """Reads and writes them, in a thread that does nothing else."""
+        """Reads and writes them, in the thread that does nothing else."""
         now = self._clock()
         answers: dict[int, Answer] = {}
         proven: dict[int, Request] = {}
@@ -228,9 +205,7 @@ class Intake:
     def _keep(self, proven: dict[int, Request], now: datetime) -> dict[int, Answer]:
         whole = sheet_of(self._account.api).all_or_nothing
         try:
-            # One after the other, as the database would have it anyway.
-            with self._turn:
-                recorded = record_requests(self._site.database, list(proven.values()), all_or_nothing=whole, now=now)
+            recorded = record_requests(self._site.database, list(proven.values()), all_or_nothing=whole, now=now)
         except StorageError as error:
             if len(proven) == 1:
                 return dict.fromkeys(proven, (503, _error(error.message)))
