@@ -2,11 +2,13 @@
 
     python -m tests.benchmarks.ledger [--recipients 1000000] [--database sqlite|postgresql] [--per-request 1000]
     python -m tests.benchmarks.ledger --api mailgun [--milliseconds 100 --threads 16]
+    python -m tests.benchmarks.ledger --database postgresql --workers 2
 
 Beside it, in the same run: the floors, one bare INSERT … SELECT of the same recipients in one transaction, and bare
 `requests` posting the same bytes from as many threads. The mail API is a function that answers at once, so that only
 our own work is measured; with `--api`, its adapter over HTTP to a server of another process that answers after so many
-milliseconds. Ends with 1 when somebody is missing, or when with up to four threads (each has memory of its own) memory
+milliseconds. With `--workers` so many processes that are up already share the issue, as on a site of many workers.
+Ends with 1 when somebody is missing, or when with up to four threads (each has memory of its own) memory
 grows by more than 20 MB from a thousand recipients to all of them.
 """
 
@@ -25,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import requests
@@ -153,26 +156,34 @@ class Way:
     api: str = ""
     milliseconds: float = 0.0
     threads: int = 4
+    workers: int = 1
+
+    def opened(self, address: str) -> MailAPI:
+        """The mail API, whose server is at that address."""
+        if not self.api:
+            return Substituting(self.per_request)
+        return open_mail_api(self.api, Connection(address, "key", domain="post.example"))
 
 
 def measure(url: str, directory: Path, recipients: int, way: Way) -> dict[str, float]:
     """One issue from approval to closed books; seconds, and the most memory of this process in MB."""
     look_for_garbage_seldom()
     if not way.api:
-        return measure_with(Substituting(way.per_request), url, directory, recipients, way)
+        return measure_at("", url, directory, recipients, way)
     with answering(way.api, way.milliseconds) as address:
-        api = open_mail_api(way.api, Connection(address, "key", domain="post.example"))
-        result = measure_with(api, url, directory, recipients, way)
+        result = measure_at(address, url, directory, recipients, way)
         came = int(requests.get(f"{address}/count", timeout=10).text)
         if came != recipients:
             raise SystemExit(f"{came} came to the mail API")
         # Its memory is not the program's.
         headers = {"Content-Type": "multipart/form-data; boundary=syndicate-0"}
-        result["bare"] = bare(address, api.url, headers, -(-recipients // way.per_request), way.threads)
+        api_url = way.opened(address).url
+        result["bare"] = bare(address, api_url, headers, -(-recipients // way.per_request), way.threads)
         return result
 
 
-def measure_with(api: MailAPI, url: str, directory: Path, recipients: int, way: Way) -> dict[str, float]:
+def measure_at(address: str, url: str, directory: Path, recipients: int, way: Way) -> dict[str, float]:
+    api = way.opened(address)
     database = open_database(url)
     database.upgrade()
     articles = make_newsroom(database)
@@ -184,22 +195,67 @@ def measure_with(api: MailAPI, url: str, directory: Path, recipients: int, way: 
     if freeze_it(database, issue_id, sheet=api.sheet) != "sending":
         raise SystemExit("not frozen")
     result["freeze"] = time.perf_counter() - start
+    beside = [Beside.started(way, address, url, directory, issue_id) for _ in range(way.workers - 1)]
+    for each in beside:
+        each.ready.wait()
     start = time.perf_counter()
-    with worker_lock(database, directory, "benchmark", NOW) as worker:
-        delivery = delivery_of(database, api, directory)
-        deliver(delivery, issue_id, worker, stop=threading.Event(), threads=way.threads, clock=clock)
+    for each in beside:
+        each.go.set()
+    delivery = deliver_here(database, api, directory, issue_id, way.threads)
+    others = [each.costs.get() for each in beside]
     sweep(database, clock())
     result["deliver"] = time.perf_counter() - start
-    result["cpu"] = time.process_time() - cpu
+    result["cpu"] = time.process_time() - cpu + sum(seconds for seconds, _ in others)
     start = time.perf_counter()
     balance = books_now(database, issue_id)
     result["books"] = time.perf_counter() - start
     result["values"] = values_alone(delivery, issue_id, recipients)
     if balance.accepted != recipients or not balance.balanced:
         raise SystemExit(f"somebody is missing: {balance}")
-    result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result["memory"] = max([most_memory(), *(memory for _, memory in others)])
     database.dispose()
     return result
+
+
+def deliver_here(database: Database, api: MailAPI, directory: Path, issue_id: int, threads: int) -> Delivery:
+    with worker_lock(database, directory, "benchmark", NOW) as worker:
+        delivery = delivery_of(database, api, directory)
+        deliver(delivery, issue_id, worker, stop=threading.Event(), threads=threads, clock=clock)
+    return delivery
+
+
+def most_memory() -> float:
+    """The most that this process ever had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Another worker, a process of its own: up once it is `ready`, and at work from `go` on. `costs` are its seconds of
+    processor and its most memory in MB."""
+
+    ready: Event
+    go: Event
+    costs: multiprocessing.Queue[tuple[float, float]]
+
+    @classmethod
+    def started(cls, way: Way, address: str, url: str, directory: Path, issue_id: int) -> Beside:
+        context = multiprocessing.get_context("spawn")
+        worker = cls(context.Event(), context.Event(), context.Queue())
+        arguments = (worker, way, address, url, directory, issue_id)
+        context.Process(target=cls.work, args=arguments, daemon=True).start()
+        return worker
+
+    def work(self, way: Way, address: str, url: str, directory: Path, issue_id: int) -> None:
+        look_for_garbage_seldom()
+        database = open_database(url)
+        with database.read():
+            self.ready.set()
+        self.go.wait()
+        cpu = time.process_time()
+        deliver_here(database, way.opened(address), directory, issue_id, way.threads)
+        self.costs.put((time.process_time() - cpu, most_memory()))
+        database.dispose()
 
 
 def _measure(queue: multiprocessing.Queue[dict[str, float]], *arguments: object) -> None:
@@ -246,14 +302,17 @@ def main() -> int:
     parser.add_argument("--api", choices=sorted(ANSWERS), default="")
     parser.add_argument("--milliseconds", type=float, default=0.0, help="until the mail API answers")
     parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the issue")
     chosen = parser.parse_args()
-    way = Way(chosen.per_request, chosen.api, chosen.milliseconds, chosen.threads)
+    way = Way(chosen.per_request, chosen.api, chosen.milliseconds, chosen.threads, chosen.workers)
     with tempfile.TemporaryDirectory() as name, databases(chosen.database, Path(name)) as (small_url, large_url):
         small = alone(small_url, Path(name), 1000, way)
         large = alone(large_url, Path(name), chosen.recipients, way)
     growth = large["memory"] - small["memory"]
     total = large["freeze"] + large["deliver"]
     posted = f"{chosen.api or 'a function'}, {chosen.milliseconds:g} ms, {chosen.threads} threads"
+    if chosen.workers > 1:
+        posted += f" of each of {chosen.workers} workers"
     print(f"{chosen.recipients:,} recipients on {chosen.database}, {chosen.per_request:,} a request to {posted}")
     times = large["freeze"] / large["floor"]
     cpu, values = (large[name] / chosen.recipients * 100_000 for name in ("cpu", "values"))
