@@ -308,7 +308,8 @@ _value = st.recursive(
 )
 FIELDS = (
     *("id", "source", "title", "html", "markdown", "text", "summary", "date", "updated", "url", "section", "tags"),
-    *("authors", "language", "image", "embargo", "draft", "breaking", "rights", "translated_from", "translated_by"),
+    *("author", "authors", "language", "image", "embargo", "draft", "breaking", "rights"),
+    *("translated_from", "translated_by"),
 )
 
 
