@@ -1,6 +1,7 @@
 """How many events a second the web process takes in: proven, kept and acted on, and durable before it answers.
 
     python -m tests.benchmarks.events [--api sendgrid] [--database postgresql] [--events 40000] [--connections 64]
+    python -m tests.benchmarks.events --database postgresql --servers 2
 
 The server is the product's own, in a process of its own; another posts what each vendor sends after a mailing, over
 connections that are kept, each waiting for the answer to its last request: SendGrid lists of up to 768 KB, Postmark and
@@ -8,7 +9,8 @@ Mailgun one event a request. No vendor says how many connections it opens. What 
 fewer of them each event costs more, with more of them less. Most are deliveries, some bounces and complaints; the
 readers have thirty issues behind them. Beside it, in the same run, the floor: the same rows inserted bare, as many to a
 transaction as the intake may write together. The CPU for each event is that of the web process, and ("to post") that of
-the process that posts, which shares the machine with it.
+the process that posts, which shares the machine with it. With `--servers` so many web processes take them in, the
+connections spread over them as a proxy does.
 Without `--api` it takes one vendor after the other. Ends with 1 below 5,000 a second, or when an event is missing or
 matched with no mail.
 """
@@ -30,10 +32,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any, cast
 
@@ -245,6 +248,15 @@ def serve(folder: str, port: int) -> None:
     serve_app(app, listener, threading.Event())
 
 
+def wait_for(port: int) -> None:
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+
+
 @contextmanager
 def process(environment: dict[str, str], *words: str) -> Iterator[int]:
     started = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.events", *words], env=environment)
@@ -300,12 +312,12 @@ class Poster(asyncio.Protocol):
             self.left.set_exception(error)
 
 
-def post_all(api: str, port: int, requests: Sequence[Request], connections: int) -> tuple[float, float]:
+def post_all(api: str, ports: Sequence[int], requests: Sequence[Request], connections: int) -> tuple[float, float]:
     """Seconds until every request is answered with 200, each on the next connection that is free, and the seconds of
     CPU that it took to post them."""
 
     def spelled(body: bytes, headers: dict[str, str]) -> bytes:
-        lines = {"host": f"127.0.0.1:{port}", "content-length": str(len(body)), **headers}
+        lines = {"host": f"127.0.0.1:{ports[0]}", "content-length": str(len(body)), **headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         return f"POST /webhooks/{api} HTTP/1.1\r\n{head}\r\n".encode() + body
 
@@ -315,7 +327,7 @@ def post_all(api: str, port: int, requests: Sequence[Request], connections: int)
         loop, waiting = asyncio.get_running_loop(), iter(written)
         start, used = time.perf_counter(), time.process_time()
         left = [loop.create_future() for _ in range(connections)]
-        for each in left:
+        for each, port in zip(left, cycle(ports)):
             await loop.create_connection(partial(Poster, waiting, each), "127.0.0.1", port)
         await asyncio.gather(*left)
         return time.perf_counter() - start, time.process_time() - used
@@ -324,12 +336,12 @@ def post_all(api: str, port: int, requests: Sequence[Request], connections: int)
     return uvloop.run(every())
 
 
-def post_from(file: str, port: int, connections: int) -> None:
+def post_from(file: str, ports: str, connections: int) -> None:
     api, requests = pickle.loads(Path(file).read_bytes())
-    print(*post_all(api, port, requests, connections))
+    print(*post_all(api, [int(port) for port in ports.split(",")], requests, connections))
 
 
-def measure(folder: Path, url: str, api: str, count: int, connections: int) -> bool:
+def measure(folder: Path, url: str, api: str, count: int, connections: int, servers: int) -> bool:
     """Prints one line; whether it reaches the mark."""
     home = folder / api
     write_site(home)
@@ -341,20 +353,20 @@ def measure(folder: Path, url: str, api: str, count: int, connections: int) -> b
     waiting = folder / f"{api}.requests"
     requests = requests_of(api, facts)
     waiting.write_bytes(pickle.dumps((api, requests)))
-    port = free_port()
-    with process({**os.environ, **environ(api, url)}, "--serve", str(home), str(port)) as pid:
-        for _ in range(600):
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        used = cpu_seconds(pid)
-        command = [sys.executable, "-m", "tests.benchmarks.events", "--post", str(waiting), str(port)]
+    ports, pids = [free_port() for _ in range(servers)], []
+    with ExitStack() as up:
+        for port in ports:
+            serving = process({**os.environ, **environ(api, url)}, "--serve", str(home), str(port))
+            pids.append(up.enter_context(serving))
+        for port in ports:
+            wait_for(port)
+        used = sum(map(cpu_seconds, pids))
+        spread = ",".join(map(str, ports))
+        command = [sys.executable, "-m", "tests.benchmarks.events", "--post", str(waiting), spread]
         said = subprocess.run(
             [*command, "--connections", str(connections)], check=True, stdout=subprocess.PIPE, text=True
         ).stdout
-        used = (cpu_seconds(pid) - used) / count * 1e6
+        used = (sum(map(cpu_seconds, pids)) - used) / count * 1e6
     seconds, posting = map(float, said.split())
     rate = count / seconds
     events = tables.events
@@ -382,6 +394,7 @@ def main() -> int:
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--events", type=int, default=40_000)
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--servers", type=int, default=1, help="web processes")
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--post", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -389,9 +402,10 @@ def main() -> int:
         serve(chosen.serve[0], int(chosen.serve[1]))
         return 0
     if chosen.post:
-        post_from(chosen.post[0], int(chosen.post[1]), chosen.connections)
+        post_from(*chosen.post, chosen.connections)
         return 0
-    print(f"{chosen.events:,} events to {chosen.database}, over {chosen.connections} connections")
+    by = f" to {chosen.servers} web processes" if chosen.servers > 1 else ""
+    print(f"{chosen.events:,} events to {chosen.database}, over {chosen.connections} connections{by}")
     print(
         f"{'':<10}{'a request':>12}{'a second':>12}{'bare inserts':>14}{'ratio':>8}{'µs of CPU':>10}"
         f"{'to post':>10}{'closed':>10}"
@@ -401,7 +415,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="syndicate-events-") as name, database_in(
             Path(name) / "database", chosen.database
         ) as url:
-            reached.append(measure(Path(name), url, api, chosen.events, chosen.connections))
+            reached.append(measure(Path(name), url, api, chosen.events, chosen.connections, chosen.servers))
     print(f"The mark is {MARK:,} a second.")
     return int(not all(reached))
 
