@@ -402,7 +402,7 @@ def main() -> int:
         serve(chosen.serve[0], int(chosen.serve[1]))
         return 0
     if chosen.post:
-        post_from(*chosen.post, chosen.connections)
+        post_from(chosen.post[0], chosen.post[1], chosen.connections)
         return 0
     by = f" to {chosen.servers} web processes" if chosen.servers > 1 else ""
     print(f"{chosen.events:,} events to {chosen.database}, over {chosen.connections} connections{by}")
