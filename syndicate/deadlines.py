@@ -12,6 +12,15 @@ from collections import deque
 from dataclasses import dataclass, field
 
 
+def shut_down(connection: socket.socket) -> None:
+    """Shuts a connection down, which wakes a read in another thread that would wait for ever."""
+    try:
+        # Not the method of an SSLSocket: that one drops its state under the feet of the reader.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+    except OSError:
+        pass  # the other side was faster
+
+
 @dataclass(slots=True)
 class Deadline:
     """Of one request under way; `ends` is on the monotonic clock."""
@@ -37,17 +46,13 @@ class Deadline:
         self.remaining()
 
     def expire(self) -> None:
-        """Runs in the watching thread. Shutting the socket down wakes a read that would wait for ever."""
+        """Runs in the watching thread."""
         with self._lock:
             if self.over:
                 return
             self.expired = True
             if self._connection is not None:
-                try:
-                    # Not the method of an SSLSocket: that one drops its state under the feet of the reader.
-                    socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
-                except OSError:
-                    pass  # the other side was faster
+                shut_down(self._connection)
 
     def finish(self) -> None:
         """After this `expire` touches nothing: the connection may already serve another request."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple
 
+from syndicate.deadlines import shut_down
+
 MOST_LINES = 100
 """Of one reply."""
 LONGEST_LINE = 2000
@@ -100,11 +102,7 @@ class Deadline:
         with self._lock:
             self.expired = True
             if self._connection is not None:
-                try:
-                    # Not the method of an SSLSocket: that one drops its state under the feet of the reader.
-                    socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
-                except OSError:
-                    pass  # the other side was faster
+                shut_down(self._connection)
 
 
 class _Wire(smtplib.SMTP):

@@ -204,14 +204,14 @@ def _freeze_alike(connection: Connection, issue: Issue, size: int, base: int) ->
     chosen = chosen.order_by(member).limit(sa.literal_column(str(size)))
     connection.execute(sa.insert(_recipients).from_select(_COLUMNS, chosen))
     last = highest_ordinal(connection, issue.id)
-    if last - base == size:
-        highest = connection.execute(
-            sa.select(_recipients.c.subscriber_id).where(
-                _recipients.c.issue_id == issue.id, _recipients.c.ordinal == last
-            )
-        ).scalar_one()
-    change_issue(connection, issue.id, frozen_through=highest)
-    return [Run("", base + 1, last)] if last > base else []
+    if last == base:
+        change_issue(connection, issue.id, frozen_through=highest)
+        return []
+    its = sa.and_(_recipients.c.issue_id == issue.id, _recipients.c.ordinal == last)
+    taken: int = connection.execute(sa.select(_recipients.c.subscriber_id).where(its)).scalar_one()
+    # Of a last chunk also those are behind it who were looked at and not taken.
+    change_issue(connection, issue.id, frozen_through=taken if last - base == size else max(taken, highest))
+    return [Run("", base + 1, last)]
 
 
 def _all_alike(connection: Connection, issue: Issue, history: History) -> bool:
