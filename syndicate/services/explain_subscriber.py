@@ -23,6 +23,7 @@ from syndicate.storage.database import Database
 from syndicate.storage.instance import address_key
 from syndicate.storage.issues import get_issue
 from syndicate.storage.mailings import Mailing
+from syndicate.storage.starts import next_starts
 
 SUPPRESSED = {
     "manual": "somebody here asked for it",
@@ -218,7 +219,7 @@ def _start_of_next(connection: Connection, subscription: Subscription) -> int:
     """The article number above which their next mail starts."""
     if subscription.resume_from is not None:
         return subscription.resume_from
-    return people.next_starts(connection).get((subscription.newsletter, subscription.cadence), 0)
+    return next_starts(connection).get((subscription.newsletter, subscription.cadence), 0)
 
 
 def _of_mailing(mailing: Mailing) -> str:

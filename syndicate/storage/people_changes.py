@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from syndicate.core.people import Change, SubscriptionChange, Wanted, resume_after_change
 from syndicate.core.subscriber import Subscriber
 from syndicate.storage import people
+from syndicate.storage.starts import accepted_through, next_starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +139,9 @@ def _resumes(
                 resumes[subscriber, part.newsletter] = part.before.resume_from
     if not moving:
         return resumes
-    starts = people.next_starts(connection)
+    starts = next_starts(connection)
     for newsletter, parts in moving.items():
-        through = people.accepted_through(connection, newsletter, list(parts))
+        through = accepted_through(connection, newsletter, list(parts))
         for subscriber, part in parts.items():
             assert part.before is not None
             resumes[subscriber, newsletter] = resume_after_change(

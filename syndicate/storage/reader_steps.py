@@ -14,6 +14,7 @@ from syndicate.core.reader_steps import OWN_SUPPRESSION, Circumstances, ReaderSt
 from syndicate.core.subscriber import Subscriber
 from syndicate.storage import journal, people, tables
 from syndicate.storage.people import subscribers_where
+from syndicate.storage.starts import accepted_through, next_starts, passed_over_above
 from syndicate.storage.tables import consents, subscribers, subscriptions, suppressions
 
 LONGEST_AGENT = 300
@@ -45,7 +46,7 @@ def write_steps(
     """Writes the steps and appends their proof. The caller holds `people.lock_people`."""
     if not steps:
         return
-    starts = people.next_starts(connection)
+    starts = next_starts(connection)
     insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(subscriptions)
     written = ("cadence", "status", "since", "changed_at", "resume_from", "paused_until")
     joined = ("confirmed", "rejoined", "asked")
@@ -95,9 +96,9 @@ def _start(
         return None
     if step.range == "keep":
         return before.resume_from
-    through = people.accepted_through(connection, step.newsletter, [subscriber_id]).get(subscriber_id)
+    through = accepted_through(connection, step.newsletter, [subscriber_id]).get(subscriber_id)
     # Also what is under way: it goes without who pauses or is out at that moment.
-    passed_over = people.passed_over_above(connection, subscriber_id, before)
+    passed_over = passed_over_above(connection, subscriber_id, before)
     possible = (starts.get((step.newsletter, before.cadence)), passed_over)
     start = min((each for each in possible if each is not None), default=None)
     if step.range == "moved":

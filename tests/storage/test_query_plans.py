@@ -105,8 +105,8 @@ ACTIONS: dict[str, Callable[[Connection], object]] = {
     "when articles came": lambda c: arrivals.arrivals(c, "desk", before=NOW),
     "one reader": lambda c: people.find_people(c, {"ann@example.org": "hash"}),
     "a page of readers": lambda c: people.list_subscribers(c, newsletter="morning", after=500),
-    "how far a reader was sent": lambda c: people.accepted_through(c, "morning", [7]),
-    "what passed a reader over": lambda c: people.passed_over_above(
+    "how far a reader was sent": lambda c: starts.accepted_through(c, "morning", [7]),
+    "what passed a reader over": lambda c: starts.passed_over_above(
         c, 7, Subscription("morning", "daily", "active", NOW)
     ),
     "what names a reader who is erased": lambda c: people.erase(c, 7, NOW),
